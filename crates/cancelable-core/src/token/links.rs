@@ -1,0 +1,128 @@
+//! Links: tokens whose cancel reaches another that is not their child.
+//!
+//! A link is held weakly on both ends, so a circle keeps nobody alive (T4, T6). Each end knows where it stands at the other:
+//! the token that is told leaves the other's dependents when it is dropped; the other's end, once dropped, is found dead
+//! and swept as new links come.
+
+use std::collections::btree_map::Entry;
+
+use crate::Cancellation;
+use crate::sync::{Arc, Weak};
+
+use super::mark;
+use super::node::{BRANCHED, Dependent, Flagged, Link, More, Node};
+
+/// Has `other`'s cancel reach `token`, with the same reason; at once if `other` is cancelled already (T5).
+pub(super) fn link(token: &Arc<Node>, other: &Arc<Node>) {
+    if Arc::ptr_eq(token, other) || token.is_cancelled() {
+        return;
+    }
+    if let Some(why) = join(token, other, false) {
+        mark::cancel(token, &why);
+    }
+}
+
+/// Makes `token`, which is new, one that is cancelled when every one of `members` is.
+pub(super) fn all_of(token: &Arc<Node>, members: &[Arc<Node>]) {
+    token.inner.lock().more().members_left = distinct(members);
+    let mut fired = 0;
+    for member in members {
+        let is_known = token
+            .inner
+            .lock()
+            .more()
+            .links
+            .contains_key(&(address(member), true));
+        if !is_known && join(token, member, true).is_some() {
+            fired += 1;
+        }
+    }
+    if fired == 0 {
+        return;
+    }
+    let all_fired = {
+        let mut inner = token.inner.lock();
+        let left = &mut inner.more().members_left;
+        *left -= fired;
+        *left == 0
+    };
+    // The last that fired, whether it did so before it was given or meanwhile.
+    let latest = members
+        .iter()
+        .filter_map(Node::cancellation)
+        .max_by_key(Cancellation::instant);
+    if let (true, Some(why)) = (all_fired, latest) {
+        mark::cancel(token, &why);
+    }
+}
+
+/// What the last drop of a token does: it leaves the dependents of all that it was linked to.
+pub(super) fn leave(more: &mut More) {
+    for link in std::mem::take(&mut more.links).into_values() {
+        if let Some(other) = link.to.upgrade() {
+            let mut inner = other.inner.lock();
+            // The key is ours until it is removed here, or gone with the whole slab when `other` was cancelled.
+            let entry = inner.more().dependents.try_remove(link.key);
+            drop(inner);
+            drop(entry);
+        }
+    }
+}
+
+/// Puts `token` among the dependents of `other`, unless `other` is cancelled: then why that is.
+fn join(token: &Arc<Node>, other: &Arc<Node>, is_member: bool) -> Option<Cancellation> {
+    let key = {
+        let mut inner = other.inner.lock();
+        if other.flag(BRANCHED) == Flagged::TooLate {
+            drop(inner);
+            return Node::cancellation(other);
+        }
+        let token = Arc::downgrade(token);
+        inner.more().dependents.insert(if is_member {
+            Dependent::AllOf(token)
+        } else {
+            Dependent::Linked(token)
+        })
+    };
+    let link = Link {
+        to: Arc::downgrade(other),
+        key,
+    };
+    let mut inner = token.inner.lock();
+    let more = inner.more();
+    sweep(more);
+    match more.links.entry((address(other), is_member)) {
+        Entry::Vacant(entry) => {
+            entry.insert(link);
+        }
+        Entry::Occupied(_) => {
+            drop(inner);
+            // Linked already: one entry is enough.
+            let entry = other.inner.lock().more().dependents.try_remove(key);
+            drop(entry);
+        }
+    }
+    None
+}
+
+/// Forgets links to tokens that are gone, each time that their number may have doubled; so what is kept is bounded by the
+/// peak of those alive (T6).
+fn sweep(more: &mut More) {
+    const AT_LEAST: usize = 8;
+    if more.links.len() >= more.links_sweep_at.max(AT_LEAST) {
+        more.links
+            .retain(|_, link| Weak::strong_count(&link.to) > 0);
+        more.links_sweep_at = 2 * more.links.len();
+    }
+}
+
+fn address(node: &Arc<Node>) -> usize {
+    Arc::as_ptr(node).addr()
+}
+
+fn distinct(members: &[Arc<Node>]) -> usize {
+    let mut addresses: Vec<_> = members.iter().map(address).collect();
+    addresses.sort_unstable();
+    addresses.dedup();
+    addresses.len()
+}

@@ -1,0 +1,244 @@
+//! A token's node in the tree: one allocation that holds its state, its place, and who listens.
+//!
+//! # Life
+//!
+//! A node lives as long as something holds it strongly: handles, the registrations and owned futures that contain one, and
+//! *its children*. So a child keeps its ancestors, and ancestors hold their children weakly, in a slab that the child's
+//! last drop clears its entry from. Ancestors that nothing but one child holds are taken out of the line (`splice`).
+//!
+//! # Invariants
+//!
+//! 1. **A cancelled node stays cancelled**, and has either a `why` of its own or a parent that is cancelled. Its place in
+//!    the tree never changes again. So the walk up to the reason always ends at one.
+//! 2. **A flag is set under the node's lock, by a read-modify-write of the same word that says cancelled.** So between a
+//!    canceller and whoever adds a listener or a dependent, one sees the other: the canceller finds the flag, and takes the
+//!    lock to collect what was added; or the adder finds the node cancelled. With two words, or a plain load in between,
+//!    a wake-up can be lost.
+//! 3. **The first to set `CANCELLED` owns the telling.** It alone takes the listeners out, under the lock.
+//! 4. **`CANCELLED` is set on a node that has dependents only under the process-wide marking lock**, which is held until
+//!    all of its subtree is marked. Whoever finds such a node cancelled and must know that the marking is over waits for
+//!    that lock.
+//! 5. **No user code runs under a lock**: wakers are cloned before, and dropped and woken after; callbacks likewise.
+//!
+//! # Lock order
+//!
+//! The marking lock before any node; a child before its parent; a node before the timer. Only `splice` holds several nodes,
+//! and parents are a tree (links are no parents), so the order has no circle.
+
+use std::collections::BTreeMap;
+use std::task::Waker;
+use std::time::{Duration, Instant};
+
+use slab::Slab;
+
+use crate::Cancellation;
+use crate::sync::{Arc, AtomicU8, Mutex, OnLastDrop, Ordering, Weak};
+use crate::timer;
+
+use super::tree;
+
+/// Whether the node is cancelled. Once set, for ever.
+pub(super) const CANCELLED: u8 = 1;
+/// Whether the node ever had a waiter, a callback or a deadline. Sticky, see invariant 2.
+pub(super) const LISTENED: u8 = 2;
+/// Whether the node ever had a child or another dependent. Sticky, see invariant 2.
+pub(super) const BRANCHED: u8 = 4;
+
+/// See the module's documentation. In this order in memory, so that state and lock share the pointer counts' cache line.
+#[repr(C)]
+#[derive(Default)]
+pub(super) struct Node {
+    /// | bits | meaning | set by | read by |
+    /// |---|---|---|---|
+    /// | `CANCELLED` | cancelled | the one canceller that wins | anybody, with acquire, which pairs with that release (T2) |
+    /// | `LISTENED` | look for listeners | whoever adds the first | the canceller, as it sets `CANCELLED` |
+    /// | `BRANCHED` | look for dependents | whoever adds the first | the canceller, before it sets `CANCELLED` and as it does |
+    pub(super) state: AtomicU8,
+    pub(super) inner: Mutex<Inner>,
+}
+
+/// What the lock guards.
+#[derive(Default)]
+pub(super) struct Inner {
+    /// The parent and our key among its dependents. `None` for a root, and for what was born cancelled.
+    pub(super) place: Option<Place>,
+    /// The first waiter, which most tokens never exceed.
+    pub(super) first_waiter: Option<Waker>,
+    /// Why, on the nodes that a cancel was called on; their descendants find it by walking up.
+    pub(super) why: Option<Cancellation>,
+    /// What most nodes never need.
+    pub(super) more: Option<Box<More>>,
+}
+
+/// Where a node hangs.
+pub(super) struct Place {
+    pub(super) parent: Arc<Node>,
+    /// Our key among the parent's dependents.
+    pub(super) key: usize,
+}
+
+/// The parts of a node that come with their first need.
+#[derive(Default)]
+pub(super) struct More {
+    pub(super) dependents: Slab<Dependent>,
+    /// Waiters beside the first.
+    pub(super) waiters: Slab<Waker>,
+    /// Callbacks in the order of their registration, by a number that only grows.
+    pub(super) callbacks: BTreeMap<u64, Callback>,
+    pub(super) next_callback: u64,
+    /// Tokens whose cancel reaches this one, by address and by whether it is a member of ours: an address is one token's
+    /// for as long as a weak pointer to it is here.
+    pub(super) links: BTreeMap<(usize, bool), Link>,
+    /// How many links there may be before the dead ones are looked for.
+    pub(super) links_sweep_at: usize,
+    /// Of an all-of token: how many of its members have not fired.
+    pub(super) members_left: usize,
+    pub(super) deadline: Option<Deadline>,
+    /// Whether a weak handle was ever made, which could bring back a token that nobody holds.
+    pub(super) has_weak_handles: bool,
+}
+
+/// Who is to be cancelled with a node.
+pub(super) enum Dependent {
+    /// A child, which sees reason `Parent`.
+    Child(Weak<Node>),
+    /// A token that was linked to this one, and sees this one's reason.
+    Linked(Weak<Node>),
+    /// An all-of token with this one among its members.
+    AllOf(Weak<Node>),
+}
+
+/// The other end of a [`Dependent::Linked`] or [`Dependent::AllOf`].
+pub(super) struct Link {
+    pub(super) to: Weak<Node>,
+    /// Our key among the dependents of `to`.
+    pub(super) key: usize,
+}
+
+/// A deadline of the node's own, armed.
+pub(super) struct Deadline {
+    pub(super) at: Instant,
+    pub(super) after: Duration,
+    pub(super) timer: timer::Key,
+}
+
+/// A function to call on cancel.
+pub(super) type Callback = Box<dyn FnOnce(&Cancellation) + Send>;
+
+impl Node {
+    /// A node among its parent's dependents.
+    pub(super) fn at(place: Place) -> Self {
+        Self {
+            state: AtomicU8::new(0),
+            inner: Mutex::new(Inner {
+                place: Some(place),
+                ..Inner::default()
+            }),
+        }
+    }
+
+    /// A node without a parent that was never anything but cancelled.
+    pub(super) fn born_cancelled(why: Cancellation) -> Self {
+        Self {
+            // Nobody else can see it yet. What its canceller wrote was acquired by whoever makes it, and reaches others as
+            // the token itself does (T2).
+            state: AtomicU8::new(CANCELLED),
+            inner: Mutex::new(Inner {
+                why: Some(why),
+                ..Inner::default()
+            }),
+        }
+    }
+
+    /// Whether the node is cancelled: one load, no lock (T10).
+    #[inline]
+    pub(super) fn is_cancelled(&self) -> bool {
+        // Acquire pairs with the release in `mark`: what the canceller wrote before is visible after this says yes (T2).
+        self.state.load(Ordering::Acquire) & CANCELLED != 0
+    }
+
+    /// Sets a sticky flag, and says whether the node was cancelled already; to be called with the node's lock held.
+    pub(super) fn flag(&self, flag: u8) -> Flagged {
+        // Acquire, since whoever learns here that the node is cancelled acts on it (T2). Where the flag stands already, a
+        // load is enough: a canceller that is not visible to it has yet to take the lock that the caller holds.
+        let seen = self.state.load(Ordering::Acquire);
+        let before = if seen & flag == 0 {
+            // One word for flag and `CANCELLED`: either the canceller's own read-modify-write sees this one, or this one
+            // sees the canceller's (invariant 2). Acquire as above.
+            self.state.fetch_or(flag, Ordering::Acquire)
+        } else {
+            seen
+        };
+        if before & CANCELLED == 0 {
+            Flagged::InTime
+        } else {
+            Flagged::TooLate
+        }
+    }
+
+    /// Why the node was cancelled, `None` if it was not.
+    pub(super) fn cancellation(this: &Arc<Self>) -> Option<Cancellation> {
+        if !this.is_cancelled() {
+            return None;
+        }
+        let mut node = Arc::clone(this);
+        let mut generations = 0;
+        loop {
+            let parent = {
+                let inner = node.inner.lock();
+                if let Some(why) = &inner.why {
+                    return Some(why.below(generations));
+                }
+                let place = inner.place.as_ref();
+                Arc::clone(
+                    &place
+                        .expect("cancelled without a reason of its own: by its parent")
+                        .parent,
+                )
+            };
+            node = parent;
+            generations += 1;
+        }
+    }
+}
+
+/// What [`Node::flag`] found.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(super) enum Flagged {
+    /// Not cancelled: whoever cancels will see the flag.
+    InTime,
+    /// Cancelled: nobody will look.
+    TooLate,
+}
+
+impl Inner {
+    pub(super) fn more(&mut self) -> &mut More {
+        self.more.get_or_insert_default()
+    }
+}
+
+impl More {
+    /// The number of dependents, links, listeners and the like that make a node more than a step between parent and child.
+    pub(super) fn is_plain_step(&self) -> bool {
+        self.dependents.len() == 1
+            && self.waiters.is_empty()
+            && self.callbacks.is_empty()
+            && self.links.is_empty()
+            && self.members_left == 0
+            && self.deadline.is_none()
+            && !self.has_weak_handles
+    }
+}
+
+impl OnLastDrop for Node {
+    fn on_last_drop(&self) {
+        tree::leave(&mut self.inner.lock());
+    }
+}
+
+#[cfg(not(cancelable_loom))]
+impl Drop for Node {
+    fn drop(&mut self) {
+        tree::leave(self.inner.get_mut());
+    }
+}

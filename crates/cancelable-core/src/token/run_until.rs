@@ -1,0 +1,121 @@
+//! Running a future until it is done or the token is cancelled.
+
+use std::pin::Pin;
+use std::task::{Context, Poll};
+
+use pin_project_lite::pin_project;
+
+use crate::Cancellation;
+use crate::sync::Arc;
+
+use super::CancellationToken;
+use super::node::Node;
+use super::wait::Wait;
+
+pin_project! {
+    /// The future of [`CancellationToken::run_until_cancelled`].
+    #[derive(Debug)]
+    #[must_use = "futures do nothing unless they are polled"]
+    pub struct RunUntilCancelled<'a, F> {
+        token: &'a CancellationToken,
+        run: Waiting,
+        #[pin]
+        future: F,
+    }
+
+    impl<F> PinnedDrop for RunUntilCancelled<'_, F> {
+        fn drop(this: Pin<&mut Self>) {
+            let this = this.project();
+            this.run.wait.leave(&this.token.node);
+        }
+    }
+}
+
+pin_project! {
+    /// The future of [`CancellationToken::run_until_cancelled_owned`].
+    #[derive(Debug)]
+    #[must_use = "futures do nothing unless they are polled"]
+    pub struct RunUntilCancelledOwned<F> {
+        token: CancellationToken,
+        run: Waiting,
+        #[pin]
+        future: F,
+    }
+
+    impl<F> PinnedDrop for RunUntilCancelledOwned<F> {
+        fn drop(this: Pin<&mut Self>) {
+            let this = this.project();
+            this.run.wait.leave(&this.token.node);
+        }
+    }
+}
+
+impl<'a, F: Future> RunUntilCancelled<'a, F> {
+    #[inline]
+    pub(super) fn new(token: &'a CancellationToken, future: F) -> Self {
+        Self {
+            token,
+            run: Waiting::default(),
+            future,
+        }
+    }
+}
+
+impl<F: Future> RunUntilCancelledOwned<F> {
+    pub(super) fn new(token: CancellationToken, future: F) -> Self {
+        Self {
+            token,
+            run: Waiting::default(),
+            future,
+        }
+    }
+}
+
+impl<F: Future> Future for RunUntilCancelled<'_, F> {
+    type Output = Result<F::Output, Cancellation>;
+
+    #[inline]
+    fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
+        let this = self.project();
+        this.run.poll(&this.token.node, this.future, cx)
+    }
+}
+
+impl<F: Future> Future for RunUntilCancelledOwned<F> {
+    type Output = Result<F::Output, Cancellation>;
+
+    fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
+        let this = self.project();
+        this.run.poll(&this.token.node, this.future, cx)
+    }
+}
+
+/// What both keep beside the future.
+#[derive(Debug, Default)]
+struct Waiting {
+    has_started: bool,
+    wait: Wait,
+}
+
+impl Waiting {
+    #[inline]
+    fn poll<F: Future>(
+        &mut self,
+        node: &Arc<Node>,
+        future: Pin<&mut F>,
+        cx: &mut Context<'_>,
+    ) -> Poll<Result<F::Output, Cancellation>> {
+        // Cancelled before the start, the future is never polled; after that it comes first, so that what is done is not
+        // lost to a cancel in the same instant.
+        if !self.has_started {
+            if node.is_cancelled() {
+                return self.wait.poll(node, cx).map(Err);
+            }
+            self.has_started = true;
+        }
+        match future.poll(cx) {
+            Poll::Ready(output) => Poll::Ready(Ok(output)),
+            Poll::Pending => self.wait.poll(node, cx).map(Err),
+        }
+    }
+}

@@ -1,0 +1,105 @@
+//! Who listens to a token, and telling them, after everything is marked and outside every lock (T8).
+
+use std::task::Waker;
+
+use crate::Cancellation;
+use crate::timer;
+
+use super::deadline;
+use super::node::{Callback, Inner};
+
+/// What was taken from one node that was marked.
+#[derive(Default)]
+pub(super) struct Listeners {
+    first_waiter: Option<Waker>,
+    waiters: slab::Slab<Waker>,
+    callbacks: std::collections::BTreeMap<u64, Callback>,
+    deadline: Option<timer::Key>,
+}
+
+impl Listeners {
+    /// Takes them out of a node; its lock is held.
+    pub(super) fn take(inner: &mut Inner) -> Self {
+        let first_waiter = inner.first_waiter.take();
+        match &mut inner.more {
+            None => Self {
+                first_waiter,
+                ..Self::default()
+            },
+            Some(more) => Self {
+                first_waiter,
+                waiters: std::mem::take(&mut more.waiters),
+                callbacks: std::mem::take(&mut more.callbacks),
+                deadline: more.deadline.take().map(|deadline| deadline.timer),
+            },
+        }
+    }
+
+    fn is_empty(&self) -> bool {
+        self.first_waiter.is_none()
+            && self.waiters.is_empty()
+            && self.callbacks.is_empty()
+            && self.deadline.is_none()
+    }
+}
+
+/// Everybody that a cancel has to tell.
+#[derive(Default)]
+pub(super) struct Told {
+    wakers: Vec<Waker>,
+    callbacks: Vec<(Cancellation, Callback)>,
+    deadlines: Vec<timer::Key>,
+}
+
+impl Told {
+    /// Adds the listeners of a node that is this many generations below the one that `why` is for.
+    pub(super) fn add(&mut self, why: &Cancellation, generations: usize, listeners: Listeners) {
+        if listeners.is_empty() {
+            return;
+        }
+        self.wakers.extend(listeners.first_waiter);
+        self.wakers
+            .extend(listeners.waiters.into_iter().map(|(_, waker)| waker));
+        self.callbacks.extend(
+            listeners
+                .callbacks
+                .into_values()
+                .map(|callback| (why.below(generations), callback)),
+        );
+        self.deadlines.extend(listeners.deadline);
+    }
+
+    /// Wakes, then calls, on this thread. What panics is caught: the panic hook has reported it, and the next is told.
+    pub(super) fn tell(mut self) {
+        self.wake();
+        self.call();
+    }
+
+    /// The same for the timer's thread, which waits for no callback.
+    pub(super) fn tell_from_timer(mut self) {
+        self.wake();
+        if !self.callbacks.is_empty() {
+            timer::run_aside(Box::new(move || self.call()));
+        }
+    }
+
+    fn wake(&mut self) {
+        for key in self.deadlines.drain(..) {
+            deadline::disarm(key);
+        }
+        for waker in self.wakers.drain(..) {
+            quietly(|| waker.wake());
+        }
+    }
+
+    fn call(&mut self) {
+        for (why, callback) in self.callbacks.drain(..) {
+            quietly(|| callback(&why));
+        }
+    }
+}
+
+/// Calls `f`, and survives its panic.
+pub(super) fn quietly(f: impl FnOnce()) {
+    timer::call_quietly(f);
+}

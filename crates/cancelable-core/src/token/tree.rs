@@ -1,0 +1,68 @@
+//! The tree: how a child comes, goes, and how a line of ancestors that nobody holds is shortened.
+
+use crate::sync::{Arc, Ordering};
+
+use super::node::{BRANCHED, CANCELLED, Dependent, Flagged, Inner, Node, Place};
+use super::{deadline, links, splice};
+
+/// A child of `parent`; born cancelled if that is cancelled (T5).
+pub(super) fn child_of(parent: &Arc<Node>) -> Arc<Node> {
+    let mut inner = parent.inner.lock();
+    if parent.flag(BRANCHED) == Flagged::TooLate {
+        drop(inner);
+        let why = Node::cancellation(parent);
+        return Arc::new(Node::born_cancelled(
+            why.expect("flagged too late: cancelled").below(1),
+        ));
+    }
+    splice::shorten_above(parent, &mut inner);
+    let dependents = &mut inner.more().dependents;
+    let entry = dependents.vacant_entry();
+    // Both under the lock: cloning the parent costs two threads half of what it costs outside, since the cache line is here
+    // already; and a node that is made with its place needs no further write that would have to prove that it is not shared.
+    let child = Arc::new(Node::at(Place {
+        parent: Arc::clone(parent),
+        key: entry.key(),
+    }));
+    entry.insert(Dependent::Child(Arc::downgrade(&child)));
+    child
+}
+
+/// What the last drop of a node does: it takes itself out of its parent and of what it is linked to.
+///
+/// Ancestors that go with it are walked, not recursed into, so a chain of any length fits any stack (T7).
+pub(super) fn leave(inner: &mut Inner) {
+    if let Some(more) = &mut inner.more {
+        links::leave(more);
+        deadline::leave(more);
+    }
+    let mut place = inner.place.take();
+    while let Some(here) = place {
+        place = detach(here);
+    }
+}
+
+/// Takes the entry at `place` out of the parent and lets go of the parent; if that was the last to hold it, it is gone,
+/// and its own place is returned, to be detached in turn.
+fn detach(Place { parent, key }: Place) -> Option<Place> {
+    let mut only_child = None;
+    // A cancelled parent has given its dependents away. Relaxed, since the entry is a weak pointer to what is gone: finding
+    // it there or not makes no difference to anybody.
+    if parent.state.load(Ordering::Relaxed) & CANCELLED == 0 {
+        let mut inner = parent.inner.lock();
+        let dependents = &mut inner.more().dependents;
+        let entry = dependents.try_remove(key);
+        if dependents.len() == 1 && Arc::strong_count(&parent) == 2 {
+            // What is left of the parent is one child, and us who are about to let go.
+            only_child = splice::only_child(&inner);
+        }
+        drop(inner);
+        drop(entry);
+    }
+    // Owned by value, it is taken apart here; its own drop then finds no place to leave.
+    let above = Arc::into_inner(parent).and_then(|last| last.inner.lock().place.take());
+    if let Some(child) = only_child {
+        splice::shorten(&child, splice::HeldBy::TheChild);
+    }
+    above
+}

@@ -1,0 +1,191 @@
+//! Waiting for a cancel as a future (T9).
+//!
+//! A future that has registered remembers which waker it gave, by its two addresses, and so costs one load and two compares
+//! to poll again. Those addresses stay that waker's for as long as the clone in the node keeps it alive.
+
+use std::num::NonZeroUsize;
+use std::pin::Pin;
+use std::ptr::NonNull;
+use std::task::{Context, Poll, Waker};
+
+use crate::Cancellation;
+use crate::sync::{Arc, Ordering};
+
+use super::CancellationToken;
+use super::node::{CANCELLED, Flagged, LISTENED, Node};
+
+/// The future of [`CancellationToken::cancelled`].
+#[derive(Debug)]
+#[must_use = "futures do nothing unless they are polled"]
+pub struct Cancelled<'a> {
+    token: &'a CancellationToken,
+    wait: Wait,
+}
+
+impl<'a> Cancelled<'a> {
+    #[inline]
+    pub(super) fn new(token: &'a CancellationToken) -> Self {
+        Self {
+            token,
+            wait: Wait::default(),
+        }
+    }
+}
+
+impl Future for Cancelled<'_> {
+    type Output = Cancellation;
+
+    #[inline]
+    fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Cancellation> {
+        let this = self.get_mut();
+        this.wait.poll(&this.token.node, cx)
+    }
+}
+
+impl Drop for Cancelled<'_> {
+    #[inline]
+    fn drop(&mut self) {
+        self.wait.leave(&self.token.node);
+    }
+}
+
+/// The future of [`CancellationToken::cancelled_owned`].
+#[derive(Debug)]
+#[must_use = "futures do nothing unless they are polled"]
+pub struct CancelledOwned {
+    token: CancellationToken,
+    wait: Wait,
+}
+
+impl CancelledOwned {
+    pub(super) fn new(token: CancellationToken) -> Self {
+        Self {
+            token,
+            wait: Wait::default(),
+        }
+    }
+}
+
+impl Future for CancelledOwned {
+    type Output = Cancellation;
+
+    fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Cancellation> {
+        let this = self.get_mut();
+        this.wait.poll(&this.token.node, cx)
+    }
+}
+
+impl Drop for CancelledOwned {
+    fn drop(&mut self) {
+        self.wait.leave(&self.token.node);
+    }
+}
+
+/// Which waker of ours the node holds, and where.
+#[derive(Debug, Default)]
+pub(super) struct Wait {
+    waker: Option<WakerAddress>,
+    slot: Slot,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+struct WakerAddress {
+    data: usize,
+    /// Never null, which makes "no waker" cost no room of its own.
+    vtable: NonZeroUsize,
+}
+
+/// Where a waker stands in its node: 0 is the first waiter's place, any other one more than its key.
+#[derive(Clone, Copy, Debug, Default)]
+struct Slot(u32);
+
+impl Wait {
+    #[inline]
+    pub(super) fn poll(&mut self, node: &Arc<Node>, cx: &mut Context<'_>) -> Poll<Cancellation> {
+        if node.is_cancelled() {
+            return Poll::Ready(why(node));
+        }
+        if self.waker == Some(WakerAddress::of(cx.waker())) {
+            return Poll::Pending;
+        }
+        self.register(node, cx.waker())
+    }
+
+    /// Gives the node this waker, instead of the one that it may have from us.
+    fn register(&mut self, node: &Arc<Node>, waker: &Waker) -> Poll<Cancellation> {
+        // Cloned before and dropped after the lock is held, since both are user code.
+        let new = waker.clone();
+        let mut inner = node.inner.lock();
+        if node.flag(LISTENED) == Flagged::TooLate {
+            drop(inner);
+            return Poll::Ready(why(node));
+        }
+        let old = if self.waker.is_some() {
+            match self.slot.key() {
+                None => inner.first_waiter.replace(new),
+                Some(key) => inner
+                    .more()
+                    .waiters
+                    .get_mut(key)
+                    .map(|waker| std::mem::replace(waker, new)),
+            }
+        } else if inner.first_waiter.is_none() {
+            self.slot = Slot(0);
+            inner.first_waiter.replace(new)
+        } else {
+            self.slot = Slot::at(inner.more().waiters.insert(new));
+            None
+        };
+        drop(inner);
+        self.waker = Some(WakerAddress::of(waker));
+        drop(old);
+        Poll::Pending
+    }
+
+    /// Takes the waker back, if the node still has it.
+    #[inline]
+    pub(super) fn leave(&mut self, node: &Arc<Node>) {
+        if self.waker.take().is_some() {
+            self.take_back(node);
+        }
+    }
+
+    fn take_back(&self, node: &Arc<Node>) {
+        // A canceller takes all the wakers that it finds. Relaxed: it is only not worth the lock then.
+        if node.state.load(Ordering::Relaxed) & CANCELLED != 0 {
+            return;
+        }
+        let mut inner = node.inner.lock();
+        let waker = match self.slot.key() {
+            None => inner.first_waiter.take(),
+            Some(key) => inner.more().waiters.try_remove(key),
+        };
+        drop(inner);
+        drop(waker);
+    }
+}
+
+impl WakerAddress {
+    #[inline]
+    fn of(waker: &Waker) -> Self {
+        Self {
+            data: waker.data().addr(),
+            vtable: NonNull::from(waker.vtable()).addr(),
+        }
+    }
+}
+
+impl Slot {
+    fn at(key: usize) -> Self {
+        Self(u32::try_from(key + 1).expect("a token has fewer than 2^32 waiters at a time"))
+    }
+
+    fn key(self) -> Option<usize> {
+        self.0.checked_sub(1).map(|key| key as usize)
+    }
+}
+
+#[cold]
+fn why(node: &Arc<Node>) -> Cancellation {
+    Node::cancellation(node).expect("asked of a cancelled token")
+}

@@ -1,0 +1,72 @@
+//! Each law in its plainest case, one thread at a time.
+
+use std::sync::mpsc;
+use std::time::{Duration, Instant};
+
+use cancelable_core::{Cancellation, CancellationToken, Reason};
+
+#[test]
+fn law_t1_first_wins() {
+    let token = CancellationToken::new();
+    assert_eq!(token.check(), Ok(()));
+    assert!(token.cancel_with("first"));
+    let why = token.cancellation().unwrap();
+    assert!(!token.cancel_with(Reason::Error));
+    assert_eq!(token.check(), Err(why.clone()));
+    assert_eq!((why.reason(), &*why.message()), (Reason::Manual, "first"));
+}
+
+#[test]
+fn law_t3_down_never_up() {
+    let root = CancellationToken::new();
+    let (left, right) = (root.child_token(), root.child_token());
+    let below = left.child_token();
+    assert!(left.cancel());
+    assert!(below.is_cancelled());
+    assert!(!root.is_cancelled() && !right.is_cancelled());
+}
+
+#[test]
+fn law_t4_the_chain_of_causes() {
+    let root = CancellationToken::new();
+    let child = root.child_token();
+    let grandchild = child.child_token();
+    root.cancel_with(Cancellation::new(Reason::Shutdown).with_message("night"));
+    let why = grandchild.cancellation().unwrap();
+    assert_eq!(why.reason(), Reason::Parent);
+    assert_eq!(why.cause(), child.cancellation());
+    assert_eq!(why.cause().unwrap().cause(), root.cancellation());
+    assert_eq!(why.root_cause(), root.cancellation().unwrap());
+    assert_eq!(root.cancellation().unwrap().cause(), None);
+}
+
+#[test]
+fn law_t5_born_late() {
+    let root = CancellationToken::new();
+    root.cancel_with("done");
+    let child = root.child_token();
+    assert_eq!(child.cancellation().unwrap().cause(), root.cancellation());
+    assert_eq!(
+        CancellationToken::linked([&root]).cancellation(),
+        root.cancellation()
+    );
+    let (tell, told) = mpsc::channel();
+    root.on_cancel(move |why| tell.send(why.clone()).unwrap())
+        .detach();
+    assert_eq!(told.try_recv().ok(), root.cancellation());
+}
+
+#[test]
+fn law_t11_a_deadline_fires_by_itself() {
+    let token = CancellationToken::new();
+    let child = token.child_token();
+    let start = Instant::now();
+    let after = Duration::from_millis(15);
+    token.cancel_after(after);
+    assert!(child.deadline().is_some());
+    let why = child.blocking_cancelled();
+    assert!(start.elapsed() >= after);
+    assert_eq!(why.reason(), Reason::Parent);
+    assert_eq!(why.root_cause().reason(), Reason::Timeout);
+    assert_eq!(why.root_cause().message(), "timed out after 15ms");
+}

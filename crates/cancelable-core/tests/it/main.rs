@@ -1,0 +1,3 @@
+//! The laws of tokens, through the public API.
+
+mod basics;
