@@ -10,7 +10,7 @@ pub(super) fn check(tree: &Tree) -> Vec<Problem> {
     problems.extend(tree.markdown.iter().filter_map(|(page, text)| {
         let has_rust = code_languages(text).into_iter().any(is_rust);
         (is_guide(page) && has_rust && !is_doctest(page, tree)).then(|| {
-            let what = "its Rust is not tested: include this page as a doctest, as README.md is";
+            let what = format!("its Rust is not tested: no crate has include_str!(\"…/{page}\")");
             Problem::new(page, 1, what)
         })
     }));
