@@ -8,7 +8,7 @@ mod setup;
 mod skips;
 mod terminal;
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
 use crate::run::Failure;
@@ -18,9 +18,9 @@ fn main() -> ExitCode {
     let args: Vec<String> = std::env::args().skip(1).collect();
     let args: Vec<&str> = args.iter().map(String::as_str).collect();
     let outcome = match args[..] {
-        ["test"] => run::test(root(), false),
-        ["test", "--quick"] => run::test(root(), true),
-        ["docs"] => run::docs(root()),
+        ["test"] => run::test(&root(), false),
+        ["test", "--quick"] => run::test(&root(), true),
+        ["docs"] => run::docs(&root()),
         ["help" | "--help" | "-h"] => {
             say(USAGE);
             Ok(())
@@ -41,9 +41,13 @@ fn main() -> ExitCode {
 }
 
 /// The workspace's folder, whatever the folder that the command was given in.
-fn root() -> &'static Path {
-    let here = Path::new(env!("CARGO_MANIFEST_DIR"));
-    here.parent().unwrap_or(here)
+///
+/// Asked of `cargo run` and not fixed by `env!`, since cargo keeps a binary when its checkout is moved, or when two
+/// checkouts share a target folder. Run without cargo, it is the current folder.
+fn root() -> PathBuf {
+    std::env::var_os("CARGO_MANIFEST_DIR")
+        .and_then(|here| Some(Path::new(&here).parent()?.to_owned()))
+        .unwrap_or_else(|| PathBuf::from("."))
 }
 
 const USAGE: &str = "\
