@@ -11,7 +11,7 @@ pub(crate) use parking_lot::{Condvar, Mutex, MutexGuard};
 ///
 /// Here that is `Drop`, which the value implements by calling the same function; the model's pointers call this trait.
 pub(crate) trait OnLastDrop: Sized {
-    /// Called through `&self`, since the model cannot hand out more.
+    /// Called through `&self`, since the model cannot hand out more. It leaves no field behind.
     #[cfg_attr(
         not(cancelable_loom),
         expect(dead_code, reason = "called by the model's pointers alone")

@@ -232,7 +232,9 @@ impl More {
 
 impl OnLastDrop for Node {
     fn on_last_drop(&self) {
-        tree::leave(&mut self.inner.lock());
+        // Taken out first, so that no lock is held, as in `drop` below.
+        let mut inner = std::mem::take(&mut *self.inner.lock());
+        tree::leave(&mut inner);
     }
 }
 
