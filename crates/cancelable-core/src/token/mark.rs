@@ -64,8 +64,8 @@ struct Struck {
 
 /// Marks one node whose lock is held, with a reason of its own; `None` if it was cancelled already.
 fn strike_locked(node: &Node, inner: &mut Inner, why: &Cancellation) -> Option<Struck> {
-    // Relaxed: that the answer is no is decided by the read-modify-write below.
-    if node.state.load(Ordering::Relaxed) & CANCELLED != 0 {
+    // Acquire: the caller learns from a no that the node is cancelled, which a parent's canceller did without this lock (T2).
+    if node.state.load(Ordering::Acquire) & CANCELLED != 0 {
         return None;
     }
     // Stored before the bit, and read under the lock alone, so whoever sees the bit finds it.
