@@ -19,6 +19,9 @@ pub(crate) trait OnLastDrop: Sized {
     fn on_last_drop(&self);
 }
 
+/// What the last [`Arc`] gives when it is asked for its value; the model's pointers cannot give the value itself.
+pub(crate) type Last<T> = T;
+
 /// The process-wide lock under which a subtree is marked as cancelled; see `token::mark`.
 pub(crate) fn marking() -> MutexGuard<'static, ()> {
     static MARKING: Mutex<()> = Mutex::new(());

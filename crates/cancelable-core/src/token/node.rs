@@ -18,7 +18,9 @@
 //! 4. **`CANCELLED` is set on a node that has dependents only under the process-wide marking lock**, which is held until
 //!    all of its subtree is marked. Whoever finds such a node cancelled and must know that the marking is over waits for
 //!    that lock.
-//! 5. **No user code runs under a lock**: wakers are cloned before, and dropped and woken after; callbacks likewise.
+//! 5. **No user code runs under a lock**: wakers are cloned before, and dropped and woken after; callbacks likewise. A
+//!    node's drop is user code too, for it drops them. So no pointer that may be the last is dropped under a lock, the
+//!    marking lock included; but for a mere step, which has neither.
 //!
 //! # Lock order
 //!
