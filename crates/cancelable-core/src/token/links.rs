@@ -8,7 +8,7 @@ use std::collections::HashSet;
 use std::collections::btree_map::Entry;
 
 use crate::Cancellation;
-use crate::sync::{Arc, Weak};
+use crate::sync::Arc;
 
 use super::mark;
 use super::node::{BRANCHED, Dependent, Flagged, Link, More, Node};
@@ -109,8 +109,7 @@ fn join(token: &Arc<Node>, other: &Arc<Node>, is_member: bool) -> Option<Cancell
 fn sweep(more: &mut More) {
     const AT_LEAST: usize = 8;
     if more.links.len() >= more.links_sweep_at.max(AT_LEAST) {
-        more.links
-            .retain(|_, link| Weak::strong_count(&link.to) > 0);
+        more.links.retain(|_, link| !link.is_dead());
         more.links_sweep_at = 2 * more.links.len();
     }
 }

@@ -96,8 +96,8 @@ pub(super) struct More {
     /// Of an all-of token: how many of its members have not fired.
     pub(super) members_left: usize,
     pub(super) deadline: Option<Deadline>,
-    /// Whether a weak handle was ever made, which could bring back a token that nobody holds.
-    pub(super) has_weak_handles: bool,
+    /// The number of weak handles, which could bring back a token that nobody holds.
+    pub(super) weak_handles: usize,
 }
 
 /// Who is to be cancelled with a node.
@@ -225,10 +225,18 @@ impl More {
         self.dependents.len() == 1
             && self.waiters.is_empty()
             && self.callbacks.is_empty()
-            && self.links.is_empty()
+            && self.links.values().all(Link::is_dead)
             && self.members_left == 0
             && self.deadline.is_none()
-            && !self.has_weak_handles
+            && self.weak_handles == 0
+    }
+}
+
+impl Link {
+    /// Whether the token that it leads to is gone, and so will not be cancelled any more. A canceller keeps a token until
+    /// all that hang on it are marked.
+    pub(super) fn is_dead(&self) -> bool {
+        Weak::strong_count(&self.to) == 0
     }
 }
 
