@@ -51,7 +51,7 @@ fn fire(node: Weak<Node>) {
     let Some(told) = mark::mark(&node, &timed_out(after)) else {
         return;
     };
-    if told.has_callbacks() {
+    if told.has_to_call() {
         told.tell_aside(());
     } else {
         told.tell();
@@ -148,15 +148,14 @@ impl Visit {
                 earliest = more.deadline.as_ref().map(|own| own.at);
                 members_without = more.members_left;
                 for (&(_, is_member), link) in &more.links {
-                    if let Some(node) = link.to.upgrade()
-                        // A member that has fired is not waited for.
-                        && !(is_member && node.is_cancelled())
-                    {
+                    if let Some(node) = link.to.upgrade() {
                         neighbours.push(Neighbour { node, is_member });
                     }
                 }
             }
         }
+        // A member that has fired is not waited for. Not under the lock, since this may be what drops it.
+        neighbours.retain(|neighbour| !(neighbour.is_member && neighbour.node.is_cancelled()));
         Self {
             node,
             neighbours,
