@@ -1,3 +1,9 @@
 //! The laws of tokens, through the public API.
 
 mod basics;
+mod callbacks;
+mod model;
+mod support;
+mod trees;
+mod wakers;
+mod world;
