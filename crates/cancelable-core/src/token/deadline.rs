@@ -30,10 +30,14 @@ pub(super) fn arm(node: &Arc<Node>, at: Instant, after: Duration) {
     }
     // The timer's lock comes after the node's, and is never held while a node is locked by the timer.
     let timer = TIMER.arm(at, Arc::downgrade(node));
-    let later = more.deadline.replace(Deadline { at, after, timer });
+    let later = more.deadline.replace(Deadline {
+        at,
+        after,
+        timer: Some(timer),
+    });
     drop(inner);
-    if let Some(later) = later {
-        disarm(later.timer);
+    if let Some(timer) = later.and_then(|later| later.timer) {
+        disarm(timer);
     }
 }
 
@@ -45,7 +49,7 @@ fn fire(node: Weak<Node>) {
         let own = inner.more.as_ref().and_then(|more| more.deadline.as_ref());
         match own {
             Some(own) if own.at <= Instant::now() => own.after,
-            // Cancelled, or replaced by an earlier one that has fired, while this one was on its way.
+            // Replaced by an earlier one while this one was on its way.
             Some(_) | None => return,
         }
     };
@@ -62,8 +66,8 @@ pub(super) fn disarm(key: timer::Key) {
 
 /// What the last drop of a token does.
 pub(super) fn leave(more: &mut More) {
-    if let Some(own) = more.deadline.take() {
-        disarm(own.timer);
+    if let Some(timer) = more.deadline.take().and_then(|own| own.timer) {
+        disarm(timer);
     }
 }
 
