@@ -2,6 +2,8 @@
 
 mod basics;
 mod callbacks;
+mod deadline_graphs;
+mod deadlines;
 mod model;
 mod support;
 mod trees;
