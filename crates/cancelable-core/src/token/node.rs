@@ -117,11 +117,12 @@ pub(super) struct Link {
     pub(super) key: usize,
 }
 
-/// A deadline of the node's own, armed.
+/// A deadline of the node's own. It outlasts the cancel, as a fact to be asked for.
 pub(super) struct Deadline {
     pub(super) at: Instant,
     pub(super) after: Duration,
-    pub(super) timer: timer::Key,
+    /// `None` once the node is cancelled.
+    pub(super) timer: Option<timer::Key>,
 }
 
 /// A function to call on cancel.

@@ -31,7 +31,10 @@ impl Listeners {
                 first_waiter,
                 waiters: std::mem::take(&mut more.waiters),
                 callbacks: std::mem::take(&mut more.callbacks),
-                deadline: more.deadline.take().map(|deadline| deadline.timer),
+                deadline: more
+                    .deadline
+                    .as_mut()
+                    .and_then(|deadline| deadline.timer.take()),
             },
         }
     }
