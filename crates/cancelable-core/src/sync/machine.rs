@@ -19,6 +19,9 @@ pub(crate) trait OnLastDrop: Sized {
     fn on_last_drop(&self);
 }
 
+/// What [`Arc::into_inner`] gives: here the value itself, in the model one that is yet to have its [`OnLastDrop`].
+pub(crate) type Last<T> = T;
+
 /// The process-wide lock under which a subtree is marked as cancelled; see `token::mark`.
 pub(crate) fn marking() -> MutexGuard<'static, ()> {
     static MARKING: Mutex<()> = Mutex::new(());

@@ -100,41 +100,44 @@ fn take(inner: &mut Inner) -> Struck {
     }
 }
 
-/// Marks everything below; the caller holds the marking lock if there is anything.
+/// Marks everything below; the caller holds the marking lock if there is anything, and the node that had `first`.
+///
+/// A node is held for as long as its dependents are in hand here: `splice` takes it for granted that who is linked to
+/// nobody alive will not be reached.
 fn mark_dependents(first: Slab<Dependent>, why: &Cancellation, told: &mut Told) {
     if first.is_empty() {
         return;
     }
-    let mut worklist = vec![(first, 0)];
-    while let Some((dependents, generation)) = worklist.pop() {
+    let mut worklist = vec![(None, first, 0)];
+    while let Some((owner, dependents, generation)) = worklist.pop() {
         for (_, dependent) in dependents {
+            let (Dependent::Child(node) | Dependent::Linked(node) | Dependent::AllOf(node)) =
+                &dependent;
+            let Some(node) = node.upgrade() else { continue };
             let (struck, generation) = match dependent {
-                Dependent::Child(child) => {
-                    let Some(child) = child.upgrade() else {
-                        continue;
-                    };
-                    (strike_child(&child), generation + 1)
-                }
-                Dependent::Linked(token) => {
-                    let Some(token) = token.upgrade() else {
-                        continue;
-                    };
+                Dependent::Child(_) => (strike_child(&node), generation + 1),
+                Dependent::Linked(_) => {
                     let why = why.below(generation);
-                    let struck = strike_locked(&token, &mut token.inner.lock(), &why);
+                    let struck = strike_locked(&node, &mut node.inner.lock(), &why);
                     (struck, generation)
                 }
-                Dependent::AllOf(token) => {
-                    let Some(token) = token.upgrade() else {
-                        continue;
-                    };
-                    (member_fired(&token, &why.below(generation)), generation)
+                Dependent::AllOf(_) => (member_fired(&node, &why.below(generation)), generation),
+            };
+            let dependents = match struck {
+                None => Slab::new(),
+                Some(struck) => {
+                    told.add(why, generation, struck.listeners);
+                    struck.dependents
                 }
             };
-            let Some(struck) = struck else { continue };
-            told.add(why, generation, struck.listeners);
-            if !struck.dependents.is_empty() {
-                worklist.push((struck.dependents, generation));
+            if dependents.is_empty() {
+                told.let_go(node);
+            } else {
+                worklist.push((Some(node), dependents, generation));
             }
+        }
+        if let Some(owner) = owner {
+            told.let_go(owner);
         }
     }
 }

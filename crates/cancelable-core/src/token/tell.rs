@@ -3,10 +3,11 @@
 use std::task::Waker;
 
 use crate::Cancellation;
+use crate::sync::{Arc, Last};
 use crate::timer;
 
 use super::deadline;
-use super::node::{Callback, Inner};
+use super::node::{Callback, Inner, Node};
 
 /// What was taken from one node that was marked.
 #[derive(Default)]
@@ -52,6 +53,9 @@ pub(super) struct Told {
     wakers: Vec<Waker>,
     callbacks: Vec<(Cancellation, Callback)>,
     deadlines: Vec<timer::Key>,
+    /// Nodes whose last pointer was the canceller's, and which may have ancestors with callbacks of their own: what those
+    /// captured is the user's, and must not be dropped under the marking lock.
+    gone: Vec<Last<Node>>,
 }
 
 impl Told {
@@ -72,6 +76,11 @@ impl Told {
         self.deadlines.extend(listeners.deadline);
     }
 
+    /// Lets go of a node that was looked at.
+    pub(super) fn let_go(&mut self, node: Arc<Node>) {
+        self.gone.extend(Arc::into_inner(node));
+    }
+
     /// Wakes, then calls, on this thread. What panics is caught: the panic hook has reported it, and the next is told.
     pub(super) fn tell(mut self) {
         self.wake();
@@ -81,7 +90,7 @@ impl Told {
     /// The same for the timer's thread, which waits for no callback.
     pub(super) fn tell_from_timer(mut self) {
         self.wake();
-        if !self.callbacks.is_empty() {
+        if !(self.callbacks.is_empty() && self.gone.is_empty()) {
             timer::run_aside(Box::new(move || self.call()));
         }
     }
@@ -98,6 +107,9 @@ impl Told {
     fn call(&mut self) {
         for (why, callback) in self.callbacks.drain(..) {
             quietly(|| callback(&why));
+        }
+        for node in self.gone.drain(..) {
+            quietly(|| drop(node));
         }
     }
 }
