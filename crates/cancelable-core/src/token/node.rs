@@ -94,8 +94,8 @@ pub(super) struct More {
     /// Of an all-of token: how many of its members have not fired.
     pub(super) members_left: usize,
     pub(super) deadline: Option<Deadline>,
-    /// Whether a weak handle was ever made, which could bring back a token that nobody holds.
-    pub(super) has_weak_handles: bool,
+    /// Weak handles, which could bring back a token that nobody holds.
+    pub(super) weak_handles: usize,
 }
 
 /// Who is to be cancelled with a node.
@@ -219,15 +219,19 @@ impl Inner {
 }
 
 impl More {
-    /// The number of dependents, links, listeners and the like that make a node more than a step between parent and child.
+    /// Whether there is nothing that makes a node more than a step between parent and child. Links to what is gone are
+    /// nothing, since they are never heard of again.
     pub(super) fn is_plain_step(&self) -> bool {
         self.dependents.len() == 1
             && self.waiters.is_empty()
             && self.callbacks.is_empty()
-            && self.links.is_empty()
+            && self
+                .links
+                .values()
+                .all(|link| Weak::strong_count(&link.to) == 0)
             && self.members_left == 0
             && self.deadline.is_none()
-            && !self.has_weak_handles
+            && self.weak_handles == 0
     }
 }
 
