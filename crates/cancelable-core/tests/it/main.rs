@@ -4,6 +4,7 @@ mod basics;
 mod callbacks;
 mod deadline_graphs;
 mod deadlines;
+mod memory;
 mod model;
 mod support;
 mod trees;
