@@ -6,6 +6,7 @@ mod deadline_graphs;
 mod deadlines;
 mod memory;
 mod model;
+mod stack;
 mod support;
 mod trees;
 mod wakers;
