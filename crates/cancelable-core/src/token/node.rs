@@ -96,7 +96,7 @@ pub(super) struct More {
     /// Of an all-of token: how many of its members have not fired.
     pub(super) members_left: usize,
     pub(super) deadline: Option<Deadline>,
-    /// The number of weak handles, which could bring back a token that nobody holds.
+    /// Weak handles, which could bring back a token that nobody holds.
     pub(super) weak_handles: usize,
 }
 
@@ -117,11 +117,12 @@ pub(super) struct Link {
     pub(super) key: usize,
 }
 
-/// A deadline of the node's own, armed.
+/// A deadline of the node's own. It outlasts the cancel, as a fact to be asked for.
 pub(super) struct Deadline {
     pub(super) at: Instant,
     pub(super) after: Duration,
-    pub(super) timer: timer::Key,
+    /// `None` once the node is cancelled.
+    pub(super) timer: Option<timer::Key>,
 }
 
 /// A function to call on cancel.
@@ -220,7 +221,8 @@ impl Inner {
 }
 
 impl More {
-    /// The number of dependents, links, listeners and the like that make a node more than a step between parent and child.
+    /// Whether there is nothing that makes a node more than a step between parent and child. Links to what is gone are
+    /// nothing, since they are never heard of again.
     pub(super) fn is_plain_step(&self) -> bool {
         self.dependents.len() == 1
             && self.waiters.is_empty()
@@ -233,8 +235,7 @@ impl More {
 }
 
 impl Link {
-    /// Whether the token that it leads to is gone, and so will not be cancelled any more. A canceller keeps a token until
-    /// all that hang on it are marked.
+    /// Whether the token that it leads to is gone, and so will not be cancelled any more.
     pub(super) fn is_dead(&self) -> bool {
         Weak::strong_count(&self.to) == 0
     }

@@ -31,7 +31,10 @@ impl Listeners {
                 first_waiter,
                 waiters: std::mem::take(&mut more.waiters),
                 callbacks: std::mem::take(&mut more.callbacks),
-                deadline: more.deadline.take().map(|deadline| deadline.timer),
+                deadline: more
+                    .deadline
+                    .as_mut()
+                    .and_then(|deadline| deadline.timer.take()),
             },
         }
     }
@@ -50,17 +53,12 @@ pub(super) struct Told {
     wakers: Vec<Waker>,
     callbacks: Vec<(Cancellation, Callback)>,
     deadlines: Vec<timer::Key>,
-    /// Tokens whose last handle was dropped while they were looked at. Their drop is user code as well: callbacks that are
-    /// not called, and wakers, are dropped with them.
+    /// Nodes whose last pointer was the canceller's, and which may have ancestors with callbacks of their own: what those
+    /// captured is the user's, and must not be dropped under the marking lock.
     gone: Vec<Last<Node>>,
 }
 
 impl Told {
-    /// Gives back a pointer that was made to look at a token, while a lock is held.
-    pub(super) fn let_go(&mut self, token: Arc<Node>) {
-        self.gone.extend(Arc::into_inner(token));
-    }
-
     /// Adds the listeners of a node that is this many generations below the one that `why` is for.
     pub(super) fn add(&mut self, why: &Cancellation, generations: usize, listeners: Listeners) {
         if listeners.is_empty() {
@@ -78,13 +76,18 @@ impl Told {
         self.deadlines.extend(listeners.deadline);
     }
 
+    /// Lets go of a node that was looked at.
+    pub(super) fn let_go(&mut self, node: Arc<Node>) {
+        self.gone.extend(Arc::into_inner(node));
+    }
+
     /// Wakes, then calls, on this thread. What panics is caught: the panic hook has reported it, and the next is told.
     pub(super) fn tell(mut self) {
         self.wake();
         self.call();
     }
 
-    /// The same for the timer's thread, which waits for nothing of the user's but wakers.
+    /// The same for the timer's thread, which waits for no callback.
     pub(super) fn tell_from_timer(mut self) {
         self.wake();
         if !(self.callbacks.is_empty() && self.gone.is_empty()) {
@@ -105,8 +108,8 @@ impl Told {
         for (why, callback) in self.callbacks.drain(..) {
             quietly(|| callback(&why));
         }
-        for token in self.gone.drain(..) {
-            quietly(|| drop(token));
+        for node in self.gone.drain(..) {
+            quietly(|| drop(node));
         }
     }
 }

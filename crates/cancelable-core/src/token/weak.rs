@@ -16,7 +16,8 @@ pub struct WeakCancellationToken {
 
 impl WeakCancellationToken {
     pub(super) fn new(token: &CancellationToken) -> Self {
-        count(token, 1);
+        // Counted, since a token that can come back must not be taken out of its line of ancestors meanwhile.
+        token.node.inner.lock().more().weak_handles += 1;
         Self {
             node: Arc::downgrade(&token.node),
         }
@@ -30,31 +31,22 @@ impl WeakCancellationToken {
 
 impl Clone for WeakCancellationToken {
     fn clone(&self) -> Self {
-        if let Some(token) = self.upgrade() {
-            count(&token, 1);
-        }
-        Self {
-            node: self.node.clone(),
+        match self.upgrade() {
+            Some(token) => Self::new(&token),
+            None => Self {
+                node: Weak::clone(&self.node),
+            },
         }
     }
 }
 
 impl Drop for WeakCancellationToken {
     fn drop(&mut self) {
+        // Of a token that is gone nobody counts. The handle's own drop sees whether the token may now leave its line.
         if let Some(token) = self.upgrade() {
-            count(&token, -1);
+            token.node.inner.lock().more().weak_handles -= 1;
         }
     }
-}
-
-/// Counts the weak handles of a token: while there is one, the token can come back, and so is not taken out of its line of
-/// ancestors. Of a token that is gone they need no counting.
-fn count(token: &CancellationToken, change: isize) {
-    let mut inner = token.node.inner.lock();
-    let handles = &mut inner.more().weak_handles;
-    *handles = handles
-        .checked_add_signed(change)
-        .expect("a handle is counted as long as it is there");
 }
 
 impl fmt::Debug for WeakCancellationToken {

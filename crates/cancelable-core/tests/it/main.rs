@@ -1,3 +1,13 @@
 //! The laws of tokens, through the public API.
 
 mod basics;
+mod callbacks;
+mod deadline_graphs;
+mod deadlines;
+mod memory;
+mod model;
+mod stack;
+mod support;
+mod trees;
+mod wakers;
+mod world;
