@@ -19,7 +19,7 @@ pub(crate) trait OnLastDrop: Sized {
     fn on_last_drop(&self);
 }
 
-/// What the last [`Arc`] gives when it is asked for its value; the model's pointers cannot give the value itself.
+/// What [`Arc::into_inner`] gives: here the value itself, in the model one that is yet to have its [`OnLastDrop`].
 pub(crate) type Last<T> = T;
 
 /// The process-wide lock under which a subtree is marked as cancelled; see `token::mark`.

@@ -44,23 +44,23 @@ pub(super) fn arm(node: &Arc<Node>, at: Instant, after: Duration) {
 /// Called by the timer's thread for a token whose deadline has come.
 fn fire(node: Weak<Node>) {
     let Some(node) = node.upgrade() else { return };
-    let after = {
-        let inner = node.inner.lock();
-        let own = inner.more.as_ref().and_then(|more| more.deadline.as_ref());
-        match own {
-            Some(own) if own.at <= Instant::now() => own.after,
-            // Replaced by an earlier one while this one was on its way.
-            Some(_) | None => return,
-        }
-    };
-    let Some(told) = mark::mark(&node, &timed_out(after)) else {
-        return;
-    };
-    if told.has_to_call() {
-        told.tell_aside(());
-    } else {
-        told.tell();
+    if let Some(after) = passed(&node)
+        && let Some(told) = mark::mark(&node, &timed_out(after))
+    {
+        told.tell_from_timer();
     }
+    if let Some(last) = Arc::into_inner(node) {
+        // What callbacks further up have captured goes with it, and that may be slow.
+        timer::run_aside(Box::new(move || drop(last)));
+    }
+}
+
+/// How long after it was set the node's own deadline has passed; `None` for one that is yet to come, in whose stead an
+/// earlier one was on its way here.
+fn passed(node: &Node) -> Option<Duration> {
+    let inner = node.inner.lock();
+    let own = inner.more.as_ref()?.deadline.as_ref()?;
+    (own.at <= Instant::now()).then_some(own.after)
 }
 
 /// Forgets an armed deadline; one that has fired is forgotten already.

@@ -100,60 +100,46 @@ fn take(inner: &mut Inner) -> Struck {
     }
 }
 
-/// Marks everything below; the caller holds the marking lock if there is anything.
+/// Marks everything below; the caller holds the marking lock if there is anything, and the node that had `first`.
+///
+/// A node is held for as long as its dependents are in hand here: `splice` takes it for granted that who is linked to
+/// nobody alive will not be reached.
 fn mark_dependents(first: Slab<Dependent>, why: &Cancellation, told: &mut Told) {
     if first.is_empty() {
         return;
     }
-    // A node stays alive until all that hang on it are reached: what is linked to it forgets it once it is gone, and could
-    // then be taken for a mere step that its own child does not need.
     let mut worklist = vec![(None, first, 0)];
-    while let Some((above, dependents, generation)) = worklist.pop() {
+    while let Some((owner, dependents, generation)) = worklist.pop() {
         for (_, dependent) in dependents {
-            let Some((token, struck, generation)) = strike(dependent, why, generation) else {
-                continue;
+            let (Dependent::Child(node) | Dependent::Linked(node) | Dependent::AllOf(node)) =
+                &dependent;
+            let Some(node) = node.upgrade() else { continue };
+            let (struck, generation) = match dependent {
+                Dependent::Child(_) => (strike_child(&node), generation + 1),
+                Dependent::Linked(_) => {
+                    let why = why.below(generation);
+                    let struck = strike_locked(&node, &mut node.inner.lock(), &why);
+                    (struck, generation)
+                }
+                Dependent::AllOf(_) => (member_fired(&node, &why.below(generation)), generation),
             };
-            let Some(struck) = struck else {
-                told.let_go(token);
-                continue;
+            let dependents = match struck {
+                None => Slab::new(),
+                Some(struck) => {
+                    told.add(why, generation, struck.listeners);
+                    struck.dependents
+                }
             };
-            told.add(why, generation, struck.listeners);
-            if struck.dependents.is_empty() {
-                told.let_go(token);
+            if dependents.is_empty() {
+                told.let_go(node);
             } else {
-                worklist.push((Some(token), struck.dependents, generation));
+                worklist.push((Some(node), dependents, generation));
             }
         }
-        if let Some(above) = above {
-            told.let_go(above);
+        if let Some(owner) = owner {
+            told.let_go(owner);
         }
     }
-}
-
-/// Marks one dependent of a node that is this many generations down, and says how many it is itself; `None` if it is gone.
-fn strike(
-    dependent: Dependent,
-    why: &Cancellation,
-    generation: usize,
-) -> Option<(Arc<Node>, Option<Struck>, usize)> {
-    Some(match dependent {
-        Dependent::Child(child) => {
-            let child = child.upgrade()?;
-            let struck = strike_child(&child);
-            (child, struck, generation + 1)
-        }
-        Dependent::Linked(token) => {
-            let token = token.upgrade()?;
-            let why = why.below(generation);
-            let struck = strike_locked(&token, &mut token.inner.lock(), &why);
-            (token, struck, generation)
-        }
-        Dependent::AllOf(token) => {
-            let token = token.upgrade()?;
-            let struck = member_fired(&token, &why.below(generation));
-            (token, struck, generation)
-        }
-    })
 }
 
 /// Counts a member of an all-of token as fired; with the last, the token is marked.

@@ -96,7 +96,7 @@ pub(super) struct More {
     /// Of an all-of token: how many of its members have not fired.
     pub(super) members_left: usize,
     pub(super) deadline: Option<Deadline>,
-    /// The number of weak handles, which could bring back a token that nobody holds.
+    /// Weak handles, which could bring back a token that nobody holds.
     pub(super) weak_handles: usize,
 }
 
@@ -162,8 +162,9 @@ impl Node {
 
     /// Sets a sticky flag, and says whether the node was cancelled already; to be called with the node's lock held.
     pub(super) fn flag(&self, flag: u8) -> Flagged {
-        // Acquire, since whoever learns here that the node is cancelled acts on it (T2). Where the flag stands already, a
-        // load is enough: a canceller that is not visible to it has yet to take the lock that the caller holds.
+        // Acquire, since whoever learns here that the node is cancelled acts on it (T2). It is the second of two: they all
+        // go on to ask why it was, which acquires as well. Where the flag stands already, a load is enough: a canceller that
+        // is not visible to it has yet to take the lock that the caller holds.
         let seen = self.state.load(Ordering::Acquire);
         let before = if seen & flag == 0 {
             // One word for flag and `CANCELLED`: either the canceller's own read-modify-write sees this one, or this one
@@ -221,7 +222,8 @@ impl Inner {
 }
 
 impl More {
-    /// The number of dependents, links, listeners and the like that make a node more than a step between parent and child.
+    /// Whether there is nothing that makes a node more than a step between parent and child. Links to what is gone are
+    /// nothing, since they are never heard of again.
     pub(super) fn is_plain_step(&self) -> bool {
         self.dependents.len() == 1
             && self.waiters.is_empty()
@@ -234,8 +236,7 @@ impl More {
 }
 
 impl Link {
-    /// Whether the token that it leads to is gone, and so will not be cancelled any more. A canceller keeps a token until
-    /// all that hang on it are marked.
+    /// Whether the token that it leads to is gone, and so will not be cancelled any more.
     pub(super) fn is_dead(&self) -> bool {
         Weak::strong_count(&self.to) == 0
     }

@@ -2,7 +2,7 @@
 //!
 //! In a loop of `t = t.child_token()` every step lets go of a token that its only child still needs as the way up. Were it
 //! kept, the line would grow for ever. A node is a mere step when its strong pointers are those of its one child, and it
-//! has no listener, deadline, live link or weak handle of its own; then the child takes its place.
+//! has no listener, deadline, link to anything alive, or weak handle of its own; then the child takes its place.
 //!
 //! Whether a node is a mere step is asked when a handle is dropped, when a sibling leaves, and, since two drops at once may
 //! each still see the other, again whenever a child is made below: a missed step is found before the line can grow by
@@ -12,8 +12,10 @@
 //!
 //! A canceller reaches the step through the grandparent's dependents, which it takes out whole, under the grandparent's
 //! lock, after it marked it. Here that lock is held too: if the grandparent is cancelled, nothing is changed; if not, the
-//! canceller will find the child in the step's stead. Nobody else can reach the step: no handle is left, and no new one can
-//! be made, because the last strong pointer to it is the child's, whose lock is held.
+//! canceller will find the child in the step's stead. A canceller that would reach the step by a link holds the link's
+//! other end for as long as it has that one's dependents in hand, so the link is not to the dead. Nobody else can reach the
+//! step: no handle is left, and no new one can be made, because the last strong pointer to it is the child's, whose lock is
+//! held.
 
 use crate::sync::{Arc, MutexGuard, Ordering};
 
@@ -98,7 +100,7 @@ fn take_step(
         return None;
     }
     let mut step_inner = step.inner.lock();
-    // Asked again: a weak handle that was still there may have brought the step back. Each leaves under this lock.
+    // Asked again: a weak handle may have brought the step back and gone since. It went under this lock.
     if held_by.others(step) {
         return None;
     }

@@ -53,17 +53,12 @@ pub(super) struct Told {
     wakers: Vec<Waker>,
     callbacks: Vec<(Cancellation, Callback)>,
     deadlines: Vec<timer::Key>,
-    /// Tokens whose last handle was dropped while they were looked at. Their drop is user code as well: callbacks that are
-    /// not called, and wakers, are dropped with them.
+    /// Nodes whose last pointer was the canceller's, and which may have ancestors with callbacks of their own: what those
+    /// captured is the user's, and must not be dropped under the marking lock.
     gone: Vec<Last<Node>>,
 }
 
 impl Told {
-    /// Gives back a pointer that was made to look at a token, while a lock is held.
-    pub(super) fn let_go(&mut self, token: Arc<Node>) {
-        self.gone.extend(Arc::into_inner(token));
-    }
-
     /// Adds the listeners of a node that is this many generations below the one that `why` is for.
     pub(super) fn add(&mut self, why: &Cancellation, generations: usize, listeners: Listeners) {
         if listeners.is_empty() {
@@ -81,25 +76,32 @@ impl Told {
         self.deadlines.extend(listeners.deadline);
     }
 
+    /// Lets go of a node that was looked at.
+    pub(super) fn let_go(&mut self, node: Arc<Node>) {
+        self.gone.extend(Arc::into_inner(node));
+    }
+
     /// Wakes, then calls, on this thread. What panics is caught: the panic hook has reported it, and the next is told.
     pub(super) fn tell(mut self) {
         self.wake();
         self.call();
     }
 
-    /// Wakes here, and calls on a thread beside, where `handle` is dropped after that: for the timer's thread, which waits
-    /// for nothing of the user's but wakers, and for callers that hold locks.
+    /// The same for the timer's thread, which waits for nothing of the user's but wakers.
+    pub(super) fn tell_from_timer(mut self) {
+        self.wake();
+        if !(self.callbacks.is_empty() && self.gone.is_empty()) {
+            timer::run_aside(Box::new(move || self.call()));
+        }
+    }
+
+    /// Wakes here, and calls on a thread beside, where `handle` is dropped after that: for callers that may hold locks.
     pub(super) fn tell_aside(mut self, handle: impl Send + 'static) {
         self.wake();
         timer::run_aside(Box::new(move || {
             self.call();
             drop(handle);
         }));
-    }
-
-    /// Whether there is code of the user's to be run, other than wakers.
-    pub(super) fn has_to_call(&self) -> bool {
-        !(self.callbacks.is_empty() && self.gone.is_empty())
     }
 
     fn wake(&mut self) {
@@ -115,8 +117,8 @@ impl Told {
         for (why, callback) in self.callbacks.drain(..) {
             quietly(|| callback(&why));
         }
-        for token in self.gone.drain(..) {
-            quietly(|| drop(token));
+        for node in self.gone.drain(..) {
+            quietly(|| drop(node));
         }
     }
 }

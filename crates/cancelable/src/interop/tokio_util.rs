@@ -6,14 +6,16 @@
 //! # Under the other's locks
 //!
 //! tokio-util wakes the waiters of a child while it holds the lock of its parent. So the waker must neither run callbacks,
-//! which may use that parent, nor drop a handle of theirs, which takes that lock. It cancels ours with the callbacks aside,
-//! and holds nothing but a weak handle to ours; the future, which does hold one of theirs, lies with our token's callbacks.
+//! which may use that parent, nor drop a handle of theirs, which takes that lock. It holds nothing but a weak handle to
+//! ours, which it gives away to be used and dropped on a thread beside; the future, which does hold a handle of theirs, lies
+//! with our token's callbacks.
 
 use std::pin::Pin;
 use std::sync::Arc;
 use std::task::{Context, Poll, Wake, Waker};
 
 use cancelable_core::{Cancellation, CancellationToken, Registration, WeakCancellationToken};
+use parking_lot::Mutex;
 use tokio_util::sync::CancellationToken as TheirToken;
 
 /// Links between our tokens and those of tokio-util, which many crates have in their APIs.
@@ -49,7 +51,7 @@ impl TokioUtilTokens for CancellationToken {
     fn follow_tokio_util(&self, theirs: &TheirToken) -> Registration {
         let mut cancelled = Box::pin(theirs.clone().cancelled_owned());
         let waker = Waker::from(Arc::new(Follow {
-            ours: self.downgrade(),
+            ours: Mutex::new(Some(self.downgrade())),
         }));
         if let Poll::Ready(()) = Pin::new(&mut cancelled).poll(&mut Context::from_waker(&waker)) {
             self.cancel_with(theirs_was_cancelled());
@@ -66,12 +68,14 @@ impl TokioUtilTokens for CancellationToken {
 
 /// The waker that their token wakes, once, when it is cancelled.
 struct Follow {
-    ours: WeakCancellationToken,
+    /// `None` once it has been woken.
+    ours: Mutex<Option<WeakCancellationToken>>,
 }
 
 impl Wake for Follow {
     fn wake(self: Arc<Self>) {
-        if let Some(ours) = self.ours.upgrade() {
+        let ours = self.ours.lock().take();
+        if let Some(ours) = ours {
             ours.cancel_aside(theirs_was_cancelled());
         }
     }
