@@ -8,6 +8,8 @@ use crate::Effort;
 pub(crate) const THEIRS: usize = 0;
 /// See [`THEIRS`].
 pub(crate) const OURS: usize = 1;
+/// What both do beside the thing that is measured, where that is to be taken off.
+pub(crate) const BARE: usize = 2;
 
 /// Nanoseconds an operation of each side, sample by sample.
 pub(crate) struct Samples<const N: usize>([Vec<f64>; N]);
@@ -30,6 +32,17 @@ impl<const N: usize> Samples<N> {
 
     pub(crate) fn median(&self, side: usize) -> f64 {
         median(self.0[side].clone())
+    }
+
+    /// The median of what a side cost more than another one in the same turn.
+    pub(crate) fn median_over(&self, side: usize, bare: usize) -> f64 {
+        median(
+            self.0[side]
+                .iter()
+                .zip(&self.0[bare])
+                .map(|(side, bare)| side - bare)
+                .collect(),
+        )
     }
 
     /// The median of the ratios of the same turn, which is steadier than the ratio of the medians.

@@ -13,7 +13,7 @@ const TOKENS: usize = 100_000;
 
 fn main() {
     type Theirs = tokio_util::sync::CancellationToken;
-    type Ours = cancelable_core::CancellationToken;
+    type Ours = cancelable::CancellationToken;
 
     let (theirs, ours) = (Theirs::new(), Ours::new());
     let rows = [

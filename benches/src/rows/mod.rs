@@ -5,10 +5,11 @@ mod cancelling;
 mod children;
 mod floor;
 mod memory;
+mod operations;
 mod stall;
 mod waiting;
 
-use cancelable_core::CancellationToken as Ours;
+use cancelable::CancellationToken as Ours;
 use tokio_util::sync::CancellationToken as Theirs;
 
 use crate::Effort;
@@ -35,6 +36,7 @@ pub(crate) fn all() -> impl Iterator<Item = &'static Row> {
         cancelling::ROWS,
         stall::ROWS,
         waiting::ROWS,
+        operations::ROWS,
     ]
     .into_iter()
     .flatten()

@@ -1,1 +1,65 @@
-//! Placeholder.
+//! Cancelling that says why: operations with time limits, tokens, signals and conditions, on tokio and on plain threads.
+//!
+//! [`Cancelable`] says how an operation may end. Its body gets an [`Operation`], the handle to what is running. Whoever ran
+//! it gets the value, or the [`Cancellation`] that says why there is none.
+//!
+//! ```
+//! # #[tokio::main(flavor = "current_thread", start_paused = true)] async fn main() {
+//! use cancelable::{Cancelable, CancellationToken, Reason};
+//! use std::time::Duration;
+//!
+//! let stop = CancellationToken::new();
+//! let sum = Cancelable::new()
+//!     .timeout(Duration::from_secs(10))
+//!     .token(&stop)
+//!     .run(async |op| {
+//!         let mut items = op.stream(futures_util::stream::iter([1, 2, 3]));
+//!         let mut sum = 0;
+//!         while let Some(item) = futures_util::StreamExt::next(&mut items).await {
+//!             sum += item?;
+//!         }
+//!         Ok::<i32, cancelable::Cancellation>(sum)
+//!     })
+//!     .await;
+//! assert_eq!(sum.unwrap().unwrap(), 6);
+//! # }
+//! ```
+//!
+//! # Where things are
+//!
+//! | to | see |
+//! |---|---|
+//! | cancel something, from anywhere, and say why | [`CancellationToken`], [`Cancellation`], [`Reason`], [`Origin`] |
+//! | give work a limit, a name, a way to be stopped | [`Cancelable`], or the attribute [`macro@cancelable`] |
+//! | ask, report and stream from inside | [`Operation`], [`OperationStream`], [`Progress`] |
+//! | look at it from outside | [`OperationContext`], [`OperationStatus`] |
+//! | name a signal | [`Signal`] |
+//!
+//! # Features
+//!
+//! - `tokio-util`: links to and from that crate's tokens; see [`TokioUtilTokens`](crate::TokioUtilTokens).
+
+mod builder;
+#[cfg(feature = "tokio-util")]
+mod interop;
+mod operation;
+mod panic;
+mod run;
+mod signal;
+mod source;
+mod stream;
+
+pub use builder::Cancelable;
+pub use cancelable_core::{
+    Cancellation, CancellationToken, Cancelled, CancelledOwned, DropGuard, DropGuardRef,
+    OperationContext, OperationStatus, Origin, Progress, Reason, Registration, RunUntilCancelled,
+    RunUntilCancelledOwned, WeakCancellationToken,
+};
+pub use cancelable_macros::cancelable;
+#[cfg(feature = "tokio-util")]
+pub use interop::TokioUtilTokens;
+pub use operation::Operation;
+pub use run::Entered;
+pub use signal::{InvalidSignal, Signal};
+pub use source::Answer;
+pub use stream::{Chunks, Kept, OperationStream};

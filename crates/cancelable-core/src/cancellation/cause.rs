@@ -80,6 +80,17 @@ impl Cancellation {
         Self::at_root(root)
     }
 
+    /// The same with what fired; its reason follows from that.
+    ///
+    /// So an operation says which one enclosed it: the parent of a bare token has no id.
+    #[must_use]
+    pub fn with_origin(self, origin: Origin) -> Self {
+        let mut root = self.into_root();
+        root.reason = origin.reason();
+        root.origin = origin;
+        Self::at_root(root)
+    }
+
     /// Why, as a word to branch on.
     pub fn reason(&self) -> Reason {
         if self.depth == 0 {

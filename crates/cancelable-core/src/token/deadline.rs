@@ -48,8 +48,13 @@ fn fire(node: Weak<Node>) {
             Some(_) | None => return,
         }
     };
-    if let Some(told) = mark::mark(&node, &timed_out(after)) {
-        told.tell_from_timer();
+    let Some(told) = mark::mark(&node, &timed_out(after)) else {
+        return;
+    };
+    if told.has_callbacks() {
+        told.tell_aside(());
+    } else {
+        told.tell();
     }
 }
 

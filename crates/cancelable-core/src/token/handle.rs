@@ -150,6 +150,29 @@ impl CancellationToken {
         mark::cancel(&self.node, &why.into())
     }
 
+    /// [`cancel_with`](Self::cancel_with) for a caller that may hold locks, such as a waker: the callbacks run on a thread
+    /// beside, where this handle is dropped too, and only the wakers are woken here.
+    ///
+    /// ```
+    /// # use cancelable_core::CancellationToken;
+    /// let token = CancellationToken::new();
+    /// let lock = std::sync::Arc::new(std::sync::Mutex::new(()));
+    /// token.on_cancel({
+    ///     let lock = lock.clone();
+    ///     move |_| drop(lock.lock())
+    /// }).detach();
+    /// let held = lock.lock();
+    /// assert!(token.clone().cancel_aside("from under a lock"));
+    /// assert!(token.is_cancelled());
+    /// ```
+    pub fn cancel_aside(self, why: impl Into<Cancellation>) -> bool {
+        let told = mark::mark(&self.node, &why.into());
+        let is_first = told.is_some();
+        // The handle may be the last, and what its callbacks captured is the user's.
+        told.unwrap_or_default().tell_aside(self);
+        is_first
+    }
+
     /// Whether the token is cancelled: one atomic load.
     #[inline]
     pub fn is_cancelled(&self) -> bool {

@@ -75,12 +75,19 @@ impl Told {
         self.call();
     }
 
-    /// The same for the timer's thread, which waits for no callback.
-    pub(super) fn tell_from_timer(mut self) {
+    /// Wakes here, and calls on a thread beside, where `handle` is dropped after that: for the timer's thread, which waits
+    /// for nobody's code, and for callers that hold locks.
+    pub(super) fn tell_aside(mut self, handle: impl Send + 'static) {
         self.wake();
-        if !self.callbacks.is_empty() {
-            timer::run_aside(Box::new(move || self.call()));
-        }
+        timer::run_aside(Box::new(move || {
+            self.call();
+            drop(handle);
+        }));
+    }
+
+    /// Whether there is a callback to be called.
+    pub(super) fn has_callbacks(&self) -> bool {
+        !self.callbacks.is_empty()
     }
 
     fn wake(&mut self) {

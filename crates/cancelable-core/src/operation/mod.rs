@@ -1,0 +1,11 @@
+//! What there is to know about an operation, as values: its status, its progress, and a snapshot of it all.
+//!
+//! How operations run is the business of the `cancelable` crate.
+
+mod context;
+mod progress;
+mod status;
+
+pub use context::OperationContext;
+pub use progress::Progress;
+pub use status::OperationStatus;

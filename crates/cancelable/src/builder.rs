@@ -1,0 +1,252 @@
+//! [`Cancelable`], which says how an operation may end before there is one.
+
+use std::fmt;
+use std::sync::Arc;
+use std::time::Duration;
+
+use cancelable_core::{CancellationToken, OperationContext, Progress};
+use serde_json::Value;
+use tokio::time::Instant;
+
+use crate::Signal;
+use crate::operation::{About, Callbacks, Operation};
+use crate::source::{self, Answer, Source};
+
+/// How an operation may end: time limits, tokens, signals, conditions, and whom to tell. Nothing runs until it is
+/// [run](Self::run).
+///
+/// # Examples
+///
+/// ```
+/// # #[tokio::main(flavor = "current_thread", start_paused = true)] async fn main() {
+/// use cancelable::{Cancelable, CancellationToken, Reason};
+/// use std::time::Duration;
+///
+/// let stop_button = CancellationToken::new();
+/// let outcome = Cancelable::new()
+///     .name("import")
+///     .timeout(Duration::from_secs(10))
+///     .token(&stop_button)
+///     .run(async |_| {
+///         tokio::time::sleep(Duration::from_secs(60)).await;
+///         "imported"
+///     })
+///     .await;
+/// assert_eq!(outcome.unwrap_err().reason(), Reason::Timeout);
+/// # }
+/// ```
+#[derive(Default)]
+#[must_use = "nothing happens until it is run"]
+pub struct Cancelable {
+    pub(crate) timeout: Option<Duration>,
+    pub(crate) deadline: Option<Instant>,
+    pub(crate) is_detached: bool,
+    pub(crate) more: Option<Box<More>>,
+}
+
+/// What not every operation is given.
+#[derive(Default)]
+pub(crate) struct More {
+    pub(crate) about: About,
+    pub(crate) parent: Option<Operation>,
+    pub(crate) signals: Vec<Signal>,
+    pub(crate) sources: Vec<Source>,
+    /// `None` while nobody wants to hear anything.
+    pub(crate) callbacks: Option<Callbacks>,
+}
+
+impl Cancelable {
+    /// An operation that nothing but what encloses it can end.
+    pub fn new() -> Self {
+        Self::default()
+    }
+
+    /// A name for people to know it by; need not be unique.
+    pub fn name(mut self, name: impl Into<String>) -> Self {
+        self.about().name = Some(name.into());
+        self
+    }
+
+    /// An id to address it by, in place of a random one. Who gives ids sees to it that two live operations never share one.
+    pub fn id(mut self, id: impl Into<String>) -> Self {
+        self.about().id = Some(id.into());
+        self
+    }
+
+    /// Which attempt at the work with this id it is; 1 unless said.
+    pub fn attempt(mut self, attempt: u32) -> Self {
+        self.about().attempt = Some(attempt);
+        self
+    }
+
+    /// One more fact about it, for whoever looks at running operations.
+    pub fn metadata(mut self, key: impl Into<String>, value: impl Into<Value>) -> Self {
+        self.about().metadata.insert(key.into(), value.into());
+        self
+    }
+
+    /// The operation that it is cancelled with, in place of the one that it runs in.
+    pub fn parent(mut self, parent: &Operation) -> Self {
+        self.more().parent = Some(parent.clone());
+        self
+    }
+
+    /// Not cancelled with the operation that it runs in. A [`parent`](Self::parent) that is given stays.
+    pub fn detached(mut self) -> Self {
+        self.is_detached = true;
+        self
+    }
+
+    /// Cancelled with reason [`Timeout`](crate::Reason::Timeout) this long after it starts, on the runtime's clock.
+    ///
+    /// Of several the earliest counts. Zero is cancelled before its first poll; one too long for the clock, such as
+    /// [`Duration::MAX`], is none.
+    pub fn timeout(mut self, timeout: Duration) -> Self {
+        self.timeout = Some(self.timeout.map_or(timeout, |own| own.min(timeout)));
+        self
+    }
+
+    /// The same at a point in time: tokio's `Instant` or the standard library's. One in the past is cancelled before its
+    /// first poll.
+    pub fn deadline(mut self, deadline: impl Into<Instant>) -> Self {
+        let deadline = deadline.into();
+        self.deadline = Some(self.deadline.map_or(deadline, |own| own.min(deadline)));
+        self
+    }
+
+    /// Cancelled when `token` is, with its reason and message.
+    pub fn token(mut self, token: &CancellationToken) -> Self {
+        self.about().tokens.push(token.clone());
+        self
+    }
+
+    /// Cancelled with reason [`Signal`](crate::Reason::Signal) when the process receives `signal`.
+    ///
+    /// The signal's default action, mostly the end of the process, is held back while an operation that listens for it runs,
+    /// and only then. A handler that the program had before is called as well.
+    pub fn signal(mut self, signal: Signal) -> Self {
+        self.more().signals.push(signal);
+        self
+    }
+
+    /// Cancelled with reason [`Condition`](crate::Reason::Condition) when `check` answers `true`.
+    ///
+    /// It is asked when the body first has to wait, and then again this long after each answer, on the runtime's pool of
+    /// blocking threads; so it may block, which stalls nothing but itself. It may answer with a `Result`: one that fails, or
+    /// panics, is logged and asked again. A check that is at work when the operation ends is left to end by itself.
+    ///
+    /// # Panics
+    ///
+    /// If `interval` is zero.
+    #[track_caller]
+    pub fn condition<A: Answer + 'static>(
+        mut self,
+        name: impl Into<String>,
+        interval: Duration,
+        check: impl FnMut() -> A + Send + 'static,
+    ) -> Self {
+        let name = name.into();
+        assert!(
+            !interval.is_zero(),
+            "the interval of condition '{name}' is zero: give the time from one check to the next, such as \
+             Duration::from_millis(100)"
+        );
+        let condition = Box::pin(source::condition(name, interval, check));
+        self.more().sources.push(condition);
+        self
+    }
+
+    /// Takes over everything that may end `other`, and its progress callbacks; whichever fires first counts.
+    pub fn combine(mut self, other: Self) -> Self {
+        if let Some(timeout) = other.timeout {
+            self = self.timeout(timeout);
+        }
+        if let Some(deadline) = other.deadline {
+            self = self.deadline(deadline);
+        }
+        if let Some(other) = other.more {
+            let more = self.more();
+            more.about.tokens.extend(other.about.tokens);
+            more.signals.extend(other.signals);
+            more.sources.extend(other.sources);
+            if let Some(callbacks) = other.callbacks {
+                self.callbacks().progress.extend(callbacks.progress);
+            }
+        }
+        self
+    }
+
+    /// Has `callback` called as the operation starts.
+    ///
+    /// Callbacks of all kinds run in the order of their registration, where the operation runs. One that panics is logged and
+    /// harms nothing else.
+    pub fn on_start(mut self, callback: impl FnOnce(&OperationContext) + Send + 'static) -> Self {
+        self.callbacks().start.push(Box::new(callback));
+        self
+    }
+
+    /// Has `callback` called with each report of progress, its own and those of the operations inside it, and with the
+    /// operation that made it.
+    pub fn on_progress(
+        mut self,
+        callback: impl Fn(&Operation, &Progress) + Send + Sync + 'static,
+    ) -> Self {
+        self.callbacks().progress.push(Arc::new(callback));
+        self
+    }
+
+    /// Has `callback` called once it has ended with a value.
+    pub fn on_complete(
+        mut self,
+        callback: impl FnOnce(&OperationContext) + Send + 'static,
+    ) -> Self {
+        self.callbacks().complete.push(Box::new(callback));
+        self
+    }
+
+    /// Has `callback` called once it has ended because it was cancelled.
+    pub fn on_cancel(mut self, callback: impl FnOnce(&OperationContext) + Send + 'static) -> Self {
+        self.callbacks().cancel.push(Box::new(callback));
+        self
+    }
+
+    /// Has `callback` called once it has ended with an error or a panic.
+    pub fn on_error(mut self, callback: impl FnOnce(&OperationContext) + Send + 'static) -> Self {
+        self.callbacks().error.push(Box::new(callback));
+        self
+    }
+
+    fn more(&mut self) -> &mut More {
+        self.more.get_or_insert_default()
+    }
+
+    fn about(&mut self) -> &mut About {
+        &mut self.more().about
+    }
+
+    fn callbacks(&mut self) -> &mut Callbacks {
+        self.more().callbacks.get_or_insert_default()
+    }
+}
+
+impl Operation {
+    /// A [`Cancelable`] with this operation as its parent, wherever it is run.
+    pub fn child(&self) -> Cancelable {
+        Cancelable::new().parent(self)
+    }
+}
+
+impl fmt::Debug for Cancelable {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let more = self.more.as_deref();
+        f.debug_struct("Cancelable")
+            .field("name", &more.and_then(|more| more.about.name.as_deref()))
+            .field("id", &more.and_then(|more| more.about.id.as_deref()))
+            .field("timeout", &self.timeout)
+            .field("deadline", &self.deadline)
+            .field("tokens", &more.map_or(0, |more| more.about.tokens.len()))
+            .field("signals", &more.map_or(&[][..], |more| &more.signals))
+            .field("sources", &more.map_or(0, |more| more.sources.len()))
+            .finish_non_exhaustive()
+    }
+}

@@ -1,0 +1,37 @@
+//! What an operation calls, and calling it so that a panic harms nobody else.
+
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::sync::Arc;
+
+use cancelable_core::{OperationContext, Progress};
+
+use super::Operation;
+
+/// Called once, with a snapshot.
+pub(crate) type OnEnd = Box<dyn FnOnce(&OperationContext) + Send>;
+/// Called for each report, with the operation that made it.
+pub(crate) type OnProgress = Arc<dyn Fn(&Operation, &Progress) + Send + Sync>;
+
+/// Everything that an operation may have been given to call.
+#[derive(Default)]
+pub(crate) struct Callbacks {
+    pub(crate) start: Vec<OnEnd>,
+    pub(crate) progress: Vec<OnProgress>,
+    pub(crate) complete: Vec<OnEnd>,
+    pub(crate) cancel: Vec<OnEnd>,
+    pub(crate) error: Vec<OnEnd>,
+}
+
+impl Callbacks {
+    /// Whether nobody wants to hear how it ends.
+    pub(super) fn end_unheard(&self) -> bool {
+        self.complete.is_empty() && self.cancel.is_empty() && self.error.is_empty()
+    }
+}
+
+/// Calls `callback`; a panic in it is logged and goes no further.
+pub(super) fn call(what: &'static str, callback: impl FnOnce()) {
+    if catch_unwind(AssertUnwindSafe(callback)).is_err() {
+        tracing::error!(callback = what, "a callback of an operation panicked");
+    }
+}

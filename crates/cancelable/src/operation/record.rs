@@ -1,0 +1,279 @@
+//! What is kept of a running operation: one allocation, and a second only for what not every operation needs.
+//!
+//! # Invariants
+//!
+//! 1. **The status only goes forward**, and is written by whoever drives the operation alone: once to running, once to its
+//!    end. "Cancelling" is not stored; it is "running" with a token that is cancelled.
+//! 2. **The token is made on first need.** Before that nobody outside can have asked this operation to stop, and whether
+//!    one that encloses it was asked, its parent knows.
+//! 3. **No callback runs under the lock.**
+
+use std::sync::atomic::{AtomicU8, AtomicU64, Ordering};
+use std::sync::{Arc, OnceLock};
+
+use cancelable_core::{
+    Cancellation, CancellationToken, OperationContext, OperationStatus, Origin, Progress, Reason,
+};
+use parking_lot::Mutex;
+use serde_json::{Map, Value};
+use tokio::time::Instant;
+
+use super::{Callbacks, Operation, callbacks, clock};
+
+/// See the module's documentation.
+pub(crate) struct Record {
+    /// One of the constants below: written by the driver with release, which pairs with the acquire of whoever asks, so
+    /// that who sees an end sees its time and error too.
+    status: AtomicU8,
+    pub(crate) start: Instant,
+    pub(crate) deadline: Option<Instant>,
+    pub(crate) parent: Option<Operation>,
+    token: OnceLock<CancellationToken>,
+    /// Why it was cancelled, as this operation tells it: with the id of its parent.
+    why: OnceLock<Cancellation>,
+    id: OnceLock<String>,
+    about: Option<Box<About>>,
+    changing: Mutex<Option<Box<Changing>>>,
+}
+
+/// What the program said about an operation before it started.
+#[derive(Default)]
+pub(crate) struct About {
+    pub(crate) id: Option<String>,
+    pub(crate) name: Option<String>,
+    pub(crate) attempt: Option<u32>,
+    pub(crate) metadata: Map<String, Value>,
+    /// Handles to what it is linked to: so a deadline there stands for as long as the operation.
+    pub(crate) tokens: Vec<CancellationToken>,
+}
+
+/// What comes about while it runs.
+#[derive(Default)]
+struct Changing {
+    callbacks: Callbacks,
+    progress: Option<Progress>,
+    end: Option<Instant>,
+    /// When it ended by the clock that cancellations are stamped with.
+    end_after_ask: Option<std::time::Duration>,
+    error: Option<String>,
+    /// The counts of streams that are open.
+    streams: Vec<Arc<AtomicU64>>,
+    /// What streams that are closed have delivered.
+    items: u64,
+}
+
+/// How an operation ended.
+#[derive(Debug)]
+pub(crate) enum Ending {
+    Completed,
+    Cancelled,
+    Failed(String),
+}
+
+impl Record {
+    pub(crate) fn new(
+        start: Instant,
+        deadline: Option<Instant>,
+        parent: Option<Operation>,
+        about: Option<Box<About>>,
+        callbacks: Option<Callbacks>,
+    ) -> Self {
+        let changing = callbacks.map(|callbacks| {
+            Box::new(Changing {
+                callbacks,
+                ..Changing::default()
+            })
+        });
+        Self {
+            status: AtomicU8::new(PENDING),
+            start,
+            deadline,
+            parent,
+            token: OnceLock::new(),
+            why: OnceLock::new(),
+            id: OnceLock::new(),
+            about,
+            changing: Mutex::new(changing),
+        }
+    }
+
+    pub(crate) fn id(&self) -> &str {
+        self.id.get_or_init(|| {
+            let given = self.about.as_ref().and_then(|about| about.id.clone());
+            given.unwrap_or_else(|| uuid::Uuid::new_v4().to_string())
+        })
+    }
+
+    pub(crate) fn name(&self) -> Option<&str> {
+        self.about.as_ref()?.name.as_deref()
+    }
+
+    pub(crate) fn token(&self) -> &CancellationToken {
+        self.token.get_or_init(|| match &self.parent {
+            Some(parent) => parent.token().child_token(),
+            None => CancellationToken::new(),
+        })
+    }
+
+    #[inline]
+    pub(crate) fn is_cancelled(&self) -> bool {
+        match (self.token.get(), &self.parent) {
+            (Some(token), _) => token.is_cancelled(),
+            (None, Some(parent)) => parent.is_cancelled(),
+            (None, None) => false,
+        }
+    }
+
+    pub(crate) fn cancellation(&self) -> Option<Cancellation> {
+        if !self.is_cancelled() {
+            return None;
+        }
+        let why = self.why.get_or_init(|| {
+            let why = self.token().cancellation();
+            let why = why.expect("a token that is made under a cancelled parent is cancelled");
+            match &self.parent {
+                Some(parent) if why.reason() == Reason::Parent => {
+                    why.with_origin(Origin::parent(parent.id()))
+                }
+                Some(_) | None => why,
+            }
+        });
+        Some(why.clone())
+    }
+
+    pub(crate) fn status(&self) -> OperationStatus {
+        match self.status.load(Ordering::Acquire) {
+            PENDING => OperationStatus::Pending,
+            RUNNING if self.is_cancelled() => OperationStatus::Cancelling,
+            RUNNING => OperationStatus::Running,
+            COMPLETED => OperationStatus::Completed,
+            CANCELLED => OperationStatus::Cancelled,
+            _ => OperationStatus::Failed,
+        }
+    }
+
+    pub(crate) fn set_running(&self) {
+        self.status.store(RUNNING, Ordering::Release);
+    }
+
+    /// Sets the terminal status, and then calls those who wanted to hear of it.
+    pub(crate) fn end(&self, ending: Ending) {
+        let (status, error) = match ending {
+            Ending::Completed => (COMPLETED, None),
+            Ending::Cancelled => (CANCELLED, None),
+            Ending::Failed(error) => (FAILED, Some(error)),
+        };
+        let callbacks = self.change(|changing| {
+            changing.end = Some(Instant::now());
+            changing.end_after_ask = self.cancellation().map(|why| why.instant().elapsed());
+            changing.error = error;
+            // Under the lock, so that no snapshot sees an end without its time.
+            self.status.store(status, Ordering::Release);
+            std::mem::take(&mut changing.callbacks)
+        });
+        if callbacks.end_unheard() {
+            return;
+        }
+        let (what, callbacks) = match status {
+            COMPLETED => ("on_complete", callbacks.complete),
+            CANCELLED => ("on_cancel", callbacks.cancel),
+            _ => ("on_error", callbacks.error),
+        };
+        self.call(what, callbacks);
+    }
+
+    pub(crate) fn call_on_start(&self) {
+        let callbacks = match &mut *self.changing.lock() {
+            Some(changing) => std::mem::take(&mut changing.callbacks.start),
+            None => return,
+        };
+        self.call("on_start", callbacks);
+    }
+
+    fn call(&self, what: &'static str, all: Vec<super::OnEnd>) {
+        if all.is_empty() {
+            return;
+        }
+        let context = self.context();
+        for callback in all {
+            callbacks::call(what, || callback(&context));
+        }
+    }
+
+    pub(crate) fn report(&self, reporter: &Operation, progress: Progress) {
+        let callbacks = self.change(|changing| {
+            changing.progress = Some(progress.clone());
+            changing.callbacks.progress.clone()
+        });
+        for callback in callbacks {
+            callbacks::call("on_progress", || callback(reporter, &progress));
+        }
+    }
+
+    pub(crate) fn on_progress(&self, callback: super::OnProgress) {
+        self.change(|changing| changing.callbacks.progress.push(callback));
+    }
+
+    /// A count that is part of the snapshot for as long as its stream is open.
+    pub(crate) fn open_stream(&self) -> Arc<AtomicU64> {
+        let count = Arc::new(AtomicU64::new(0));
+        self.change(|changing| changing.streams.push(Arc::clone(&count)));
+        count
+    }
+
+    pub(crate) fn close_stream(&self, count: &Arc<AtomicU64>) {
+        self.change(|changing| {
+            changing.streams.retain(|open| !Arc::ptr_eq(open, count));
+            // Relaxed: whoever closes a stream has it to himself.
+            changing.items += count.load(Ordering::Relaxed);
+        });
+    }
+
+    pub(crate) fn context(&self) -> OperationContext {
+        let mut context = OperationContext::new(self.id());
+        context.start = clock::wall(self.start);
+        context.parent_id = self.parent.as_ref().map(|parent| parent.id().to_owned());
+        if let Some(about) = &self.about {
+            context.name.clone_from(&about.name);
+            context.attempt = about.attempt.unwrap_or(1);
+            context.metadata.clone_from(&about.metadata);
+        }
+        let changing = self.changing.lock();
+        context.status = self.status();
+        context.cancellation = self.cancellation();
+        let mut end = None;
+        if let Some(changing) = &*changing {
+            end = changing.end;
+            context.error.clone_from(&changing.error);
+            context.progress.clone_from(&changing.progress);
+            // Relaxed: a count by itself, which orders nothing.
+            let open = changing
+                .streams
+                .iter()
+                .map(|count| count.load(Ordering::Relaxed));
+            context.items = changing.items + open.sum::<u64>();
+            context.since_asked = changing.end_after_ask;
+        }
+        context.end = end.map(clock::wall);
+        context.duration = end
+            .unwrap_or_else(Instant::now)
+            .saturating_duration_since(self.start);
+        if let Some(why) = &context.cancellation {
+            context.asked_at = Some(why.at());
+            if end.is_none() {
+                context.since_asked = Some(why.instant().elapsed());
+            }
+        }
+        context
+    }
+
+    fn change<T>(&self, change: impl FnOnce(&mut Changing) -> T) -> T {
+        change(self.changing.lock().get_or_insert_default())
+    }
+}
+
+const PENDING: u8 = 0;
+const RUNNING: u8 = 1;
+const COMPLETED: u8 = 2;
+const CANCELLED: u8 = 3;
+const FAILED: u8 = 4;

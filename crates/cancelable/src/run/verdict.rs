@@ -1,0 +1,54 @@
+//! What the end of a body means for its operation, and for the caller.
+
+use std::fmt::Display;
+
+use cancelable_core::Cancellation;
+
+use crate::operation::Ending;
+
+/// How `run` and `try_run` judge what a body returned.
+pub(super) trait Verdict<T> {
+    /// What the caller gets.
+    type Output;
+
+    /// The body has ended, after the operation was asked to stop or not.
+    fn ended(value: T, was_asked: bool) -> (Ending, Self::Output);
+
+    /// The body was dropped, or never polled, because of this.
+    fn cancelled(why: Cancellation) -> Self::Output;
+}
+
+/// Any value is a success.
+pub(super) struct AnyValue;
+
+impl<T> Verdict<T> for AnyValue {
+    type Output = Result<T, Cancellation>;
+
+    fn ended(value: T, _was_asked: bool) -> (Ending, Self::Output) {
+        (Ending::Completed, Ok(value))
+    }
+
+    fn cancelled(why: Cancellation) -> Self::Output {
+        Err(why)
+    }
+}
+
+/// An error is a failure, or after an ask the body's way of stopping (O2).
+pub(super) struct OkOrError;
+
+impl<T, E: From<Cancellation> + Display> Verdict<Result<T, E>> for OkOrError {
+    type Output = Result<T, E>;
+
+    fn ended(value: Result<T, E>, was_asked: bool) -> (Ending, Self::Output) {
+        let ending = match &value {
+            Ok(_) => Ending::Completed,
+            Err(_) if was_asked => Ending::Cancelled,
+            Err(error) => Ending::Failed(error.to_string()),
+        };
+        (ending, value)
+    }
+
+    fn cancelled(why: Cancellation) -> Self::Output {
+        Err(E::from(why))
+    }
+}

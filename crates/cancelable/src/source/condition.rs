@@ -1,0 +1,82 @@
+//! A condition: asked again and again until it is met.
+
+use std::fmt::Display;
+use std::future::pending;
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::time::Duration;
+
+use cancelable_core::{Cancellation, Origin};
+use tokio::task::spawn_blocking;
+use tokio::time::sleep;
+
+use crate::panic;
+
+/// What a condition may answer: `bool`, or `Result<bool, E>` for one that may fail to find out.
+#[diagnostic::on_unimplemented(
+    message = "a condition cannot answer with `{Self}`",
+    note = "return `bool`, or `Result<bool, E>` with an error that can be displayed"
+)]
+pub trait Answer {
+    /// Whether the condition is met, or what went wrong.
+    ///
+    /// # Errors
+    ///
+    /// What the condition says about why it could not find out.
+    fn answer(self) -> Result<bool, String>;
+}
+
+impl Answer for bool {
+    fn answer(self) -> Result<bool, String> {
+        Ok(self)
+    }
+}
+
+impl<E: Display> Answer for Result<bool, E> {
+    fn answer(self) -> Result<bool, String> {
+        self.map_err(|error| error.to_string())
+    }
+}
+
+/// Fires when `check` says that it is met. It is asked at once and then `interval` after each answer, on the runtime's
+/// blocking pool, since it may block: that stalls nothing but itself (S3). A check that fails, or panics, is logged, counted
+/// and asked again.
+pub(crate) async fn condition<A: Answer>(
+    name: String,
+    interval: Duration,
+    mut check: impl FnMut() -> A + Send + 'static,
+) -> Cancellation {
+    let (mut checks, mut failures) = (0_u64, 0_u64);
+    loop {
+        let asked = spawn_blocking(move || {
+            let answer = catch_unwind(AssertUnwindSafe(|| check().answer()));
+            (
+                check,
+                answer.unwrap_or_else(|payload| Err(panic::said(&*payload))),
+            )
+        });
+        let Ok((returned, answer)) = asked.await else {
+            // The runtime is shutting down and asks nobody any more.
+            return pending().await;
+        };
+        check = returned;
+        checks += 1;
+        match answer {
+            Ok(true) => {
+                let message = format!("condition '{name}' was met after {checks} checks");
+                return Cancellation::from_origin(Origin::condition(name)).with_message(message);
+            }
+            Ok(false) => {}
+            Err(error) => {
+                failures += 1;
+                tracing::warn!(
+                    condition = name,
+                    error,
+                    failures,
+                    checks,
+                    "a condition failed, and will be asked again"
+                );
+            }
+        }
+        sleep(interval).await;
+    }
+}

@@ -1,0 +1,222 @@
+//! [`OperationStream`], item by item.
+//!
+//! An item costs one load of the token's state, one store of the count and two compares over the bare stream. The count is
+//! stored for others to read, not added: a stream has one owner, who knows it.
+
+use std::fmt;
+use std::pin::Pin;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::task::{Context, Poll};
+
+use cancelable_core::{Cancellation, CancellationToken, CancelledOwned, Progress};
+use futures_core::stream::{FusedStream, Stream};
+use pin_project_lite::pin_project;
+
+use super::kept::Keeper;
+use super::{Chunks, Kept};
+use crate::operation::Operation;
+
+impl Operation {
+    /// The items of `source` for as long as the operation is not cancelled; then the reason, and no more.
+    ///
+    /// Each item comes as `Ok`, and a cancel as one `Err` at the end, so a stream that ended early cannot pass for one that
+    /// is done. `source` is polled only when this one is, so back-pressure is its own.
+    ///
+    /// ```
+    /// # #[tokio::main(flavor = "current_thread")] async fn main() {
+    /// use cancelable::Cancelable;
+    /// use futures_util::{StreamExt, stream};
+    ///
+    /// let outcome = Cancelable::new()
+    ///     .run(async |op| {
+    ///         let mut items = op.stream(stream::iter(1..));
+    ///         let mut sum = 0;
+    ///         while let Some(Ok(item)) = items.next().await {
+    ///             sum += item;
+    ///             if item == 10 {
+    ///                 op.cancel_with("that is enough");
+    ///             }
+    ///         }
+    ///         (sum, items.delivered(), op.cancellation())
+    ///     })
+    ///     .await;
+    /// let (sum, count, why) = outcome.unwrap();
+    /// assert_eq!((sum, count), (55, 10));
+    /// assert_eq!(why.unwrap().message(), "that is enough");
+    /// # }
+    /// ```
+    ///
+    /// # Cancel safety
+    ///
+    /// After a cancel no further item is taken from `source`: one that is waiting is interrupted at once, and it is dropped
+    /// before the `Err` is returned. An item that `source` gave is always delivered first.
+    pub fn stream<S: Stream>(&self, source: S) -> OperationStream<S> {
+        OperationStream {
+            token: self.token().clone(),
+            published: self.record.open_stream(),
+            operation: self.clone(),
+            source: Some(source),
+            cancelled: None,
+            count: 0,
+            report_every: 0,
+            report_at: u64::MAX,
+            keeper: None,
+            is_completed: false,
+        }
+    }
+}
+
+pin_project! {
+    /// The items of a source for as long as its operation is not cancelled; made by [`Operation::stream`].
+    #[must_use = "streams do nothing unless they are polled"]
+    pub struct OperationStream<S: Stream> {
+        // `None` once it has ended, or the operation was cancelled.
+        #[pin]
+        source: Option<S>,
+        token: CancellationToken,
+        count: u64,
+        published: Arc<AtomicU64>,
+        report_at: u64,
+        report_every: u64,
+        keeper: Option<Box<Keeper<S::Item>>>,
+        operation: Operation,
+        cancelled: Option<CancelledOwned>,
+        is_completed: bool,
+    }
+
+    impl<S: Stream> PinnedDrop for OperationStream<S> {
+        fn drop(this: Pin<&mut Self>) {
+            let mut this = this.project();
+            // Closed first: a source that ends the operation as it is dropped finds the count in its place.
+            this.operation.record.close_stream(this.published);
+            this.source.set(None);
+        }
+    }
+}
+
+impl<S: Stream> OperationStream<S> {
+    /// Reports progress after every `n` items, as `processed 100 items`; 0 for never.
+    pub fn report_every(mut self, n: u64) -> Self {
+        self.report_every = n;
+        self.report_at = match n {
+            0 => u64::MAX,
+            _ => self.count.saturating_add(n),
+        };
+        self
+    }
+
+    /// Keeps the most recent `n` items, to be had from [`kept`](Self::kept) however the stream ends.
+    pub fn keep(mut self, n: usize) -> Self
+    where
+        S::Item: Clone,
+    {
+        self.keeper = Some(Box::new(Keeper::new(n)));
+        self
+    }
+
+    /// The items that [`keep`](Self::keep) keeps: a handle that outlives the stream. Always empty where none are kept.
+    pub fn kept(&self) -> Kept<S::Item> {
+        match &self.keeper {
+            Some(keeper) => keeper.kept.clone(),
+            None => Kept::with_capacity(0),
+        }
+    }
+
+    /// The items in vectors of `n`, the last of which may be shorter. On a cancel, what has come so far is delivered first.
+    ///
+    /// # Panics
+    ///
+    /// If `n` is zero.
+    #[track_caller]
+    pub fn chunks(self, n: usize) -> Chunks<S> {
+        Chunks::new(self, n)
+    }
+
+    /// How many items have been delivered.
+    pub fn delivered(&self) -> u64 {
+        self.count
+    }
+
+    /// Whether the source came to its end, rather than having been cut off.
+    pub fn is_completed(&self) -> bool {
+        self.is_completed
+    }
+}
+
+impl<S: Stream> Stream for OperationStream<S> {
+    type Item = Result<S::Item, Cancellation>;
+
+    #[inline]
+    fn poll_next(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Self::Item>> {
+        let mut this = self.project();
+        let Some(source) = this.source.as_mut().as_pin_mut() else {
+            return Poll::Ready(None);
+        };
+        if !this.token.is_cancelled() {
+            match source.poll_next(cx) {
+                Poll::Ready(Some(item)) => {
+                    *this.count += 1;
+                    // Relaxed: a count by itself, which orders nothing.
+                    this.published.store(*this.count, Ordering::Relaxed);
+                    if let Some(keeper) = this.keeper {
+                        keeper.keep(&item);
+                    }
+                    if *this.count == *this.report_at {
+                        *this.report_at = this.count.saturating_add(*this.report_every);
+                        report(this.operation, *this.count);
+                    }
+                    return Poll::Ready(Some(Ok(item)));
+                }
+                Poll::Ready(None) => {
+                    *this.is_completed = true;
+                    *this.cancelled = None;
+                    this.source.set(None);
+                    return Poll::Ready(None);
+                }
+                Poll::Pending => {
+                    let cancelled = this
+                        .cancelled
+                        .get_or_insert_with(|| this.token.clone().cancelled_owned());
+                    if Pin::new(cancelled).poll(cx).is_pending() {
+                        return Poll::Pending;
+                    }
+                }
+            }
+        }
+        *this.cancelled = None;
+        this.source.set(None);
+        let why = this.operation.cancellation();
+        Poll::Ready(Some(Err(why.expect("its token is cancelled"))))
+    }
+
+    fn size_hint(&self) -> (usize, Option<usize>) {
+        let most = match &self.source {
+            // One more than the source has, for the reason.
+            Some(source) => source.size_hint().1.and_then(|most| most.checked_add(1)),
+            None => Some(0),
+        };
+        (0, most)
+    }
+}
+
+impl<S: Stream> FusedStream for OperationStream<S> {
+    fn is_terminated(&self) -> bool {
+        self.source.is_none()
+    }
+}
+
+#[cold]
+fn report(operation: &Operation, count: u64) {
+    operation.report_progress(Progress::new(format!("processed {count} items")).count(count));
+}
+
+impl<S: Stream> fmt::Debug for OperationStream<S> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("OperationStream")
+            .field("operation", &self.operation)
+            .field("count", &self.count)
+            .field("is_completed", &self.is_completed)
+            .finish_non_exhaustive()
+    }
+}

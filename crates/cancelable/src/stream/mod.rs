@@ -1,0 +1,9 @@
+//! Streams of an operation: counted, reported, and over with it.
+
+mod chunks;
+mod items;
+mod kept;
+
+pub use chunks::Chunks;
+pub use items::OperationStream;
+pub use kept::Kept;

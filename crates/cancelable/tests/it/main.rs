@@ -1,0 +1,3 @@
+//! The laws of operations, sources and streams, through the public API.
+
+mod basics;

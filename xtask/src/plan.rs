@@ -1,0 +1,216 @@
+//! What is run, in which order, and what is left out: decided before anything runs, so that a skip that is not
+//! permitted fails at once.
+
+use crate::invocation::Invocation;
+use crate::setup::Setup;
+use crate::skips::Skip;
+
+/// The steps of a run, the cheap ones first.
+#[derive(Debug, Default)]
+pub(crate) struct Plan {
+    pub(crate) steps: Vec<Step>,
+    pub(crate) skips: Vec<Skip>,
+}
+
+/// One check, by the name that the output calls it.
+#[derive(Debug)]
+pub(crate) struct Step {
+    pub(crate) name: &'static str,
+    pub(crate) action: Action,
+}
+
+#[derive(Debug)]
+pub(crate) enum Action {
+    Command(Invocation),
+    CheckDocs,
+}
+
+impl Plan {
+    pub(crate) fn new(setup: &Setup) -> Self {
+        let mut plan = Self::default();
+        plan.note_machine(setup);
+        plan.command("fmt", Invocation::cargo("fmt --all --check"));
+        plan.steps.push(Step {
+            name: "docs",
+            action: Action::CheckDocs,
+        });
+        plan.command("clippy", Invocation::cargo(CLIPPY));
+        plan.command("features", Invocation::cargo(CLIPPY_WITHOUT_FEATURES));
+        plan.command("tests", tests(setup));
+        plan.command("doctests", Invocation::cargo(DOCTESTS));
+        plan.command("rustdoc", rustdoc());
+        plan.command("models", models(setup));
+        if setup.quick {
+            plan.skip("quick", "the core's tests were not run optimised");
+            plan.skip("quick", "models were checked with one preemption only");
+        } else {
+            plan.command("optimised", optimised_tests(setup));
+        }
+        plan
+    }
+
+    fn note_machine(&mut self, setup: &Setup) {
+        if !setup.nextest {
+            self.skip(
+                "nextest",
+                "not installed: ran cargo test instead, one test at a time and with no time limits",
+            );
+        }
+        if let Some(other) = &setup.other_toolchain {
+            self.skip(
+                "other-toolchain",
+                &format!(
+                    "rust-version is {}, this is rustc {}: nothing was tested with the version named",
+                    other.named, other.installed
+                ),
+            );
+        }
+    }
+
+    fn command(&mut self, name: &'static str, invocation: Invocation) {
+        let action = Action::Command(invocation);
+        self.steps.push(Step { name, action });
+    }
+
+    fn skip(&mut self, name: &'static str, detail: &str) {
+        let detail = detail.to_owned();
+        self.skips.push(Skip { name, detail });
+    }
+}
+
+fn tests(setup: &Setup) -> Invocation {
+    if setup.nextest {
+        nextest(setup, "--workspace --all-features")
+    } else {
+        // Not `--all-targets`, which would run the benchmarks.
+        cargo_test("--workspace --all-features --lib --bins --tests --examples")
+    }
+}
+
+fn rustdoc() -> Invocation {
+    Invocation::cargo("doc --no-deps --workspace --all-features")
+        .env("RUSTDOCFLAGS", "--deny warnings")
+}
+
+/// The model-checked tests, with a target folder of their own: they change a flag of every crate.
+fn models(setup: &Setup) -> Invocation {
+    let target = "--package cancelable-core --test models --target-dir target/loom";
+    let preemptions = if setup.quick { "1" } else { "2" };
+    checked(setup, target)
+        .env("RUSTFLAGS", "--cfg cancelable_loom")
+        .env("LOOM_MAX_PREEMPTIONS", preemptions)
+}
+
+/// The core's tests once more, as users' optimised builds run them: other timings, other stack frames.
+fn optimised_tests(setup: &Setup) -> Invocation {
+    checked(setup, "--package cancelable-core --all-features")
+}
+
+fn checked(setup: &Setup, args: &str) -> Invocation {
+    if setup.nextest {
+        nextest(setup, &format!("{args} --cargo-profile checked"))
+    } else if args.contains("--test ") {
+        cargo_test(&format!("{args} --profile checked"))
+    } else {
+        cargo_test(&format!("{args} --profile checked --lib --tests"))
+    }
+}
+
+fn nextest(setup: &Setup, args: &str) -> Invocation {
+    let profile = if setup.ci { " --profile ci" } else { "" };
+    Invocation::cargo(&format!("nextest run{profile} {args}"))
+}
+
+/// Without nextest all tests of a crate share a process, and with it signals: so one at a time.
+fn cargo_test(args: &str) -> Invocation {
+    Invocation::cargo(&format!("test {args} -- --test-threads=1"))
+}
+
+const CLIPPY: &str = "clippy --workspace --all-targets --all-features -- --deny warnings";
+/// Features only add, so each library also stands without any.
+const CLIPPY_WITHOUT_FEATURES: &str =
+    "clippy --package cancelable --lib --no-default-features -- --deny warnings";
+const DOCTESTS: &str = "test --doc --workspace --all-features";
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::setup::OtherToolchain;
+
+    const FULL: Setup = Setup {
+        quick: false,
+        ci: false,
+        nextest: true,
+        other_toolchain: None,
+    };
+
+    fn commands(setup: &Setup) -> Vec<String> {
+        let shown = |step: Step| match step.action {
+            Action::Command(invocation) => Some(invocation.to_string()),
+            Action::CheckDocs => None,
+        };
+        Plan::new(setup)
+            .steps
+            .into_iter()
+            .filter_map(shown)
+            .collect()
+    }
+
+    fn skip_names(setup: &Setup) -> Vec<&'static str> {
+        let skips = Plan::new(setup).skips;
+        skips.iter().map(|skip| skip.name).collect()
+    }
+
+    #[test]
+    fn a_full_run_skips_nothing() {
+        assert_eq!(skip_names(&FULL), Vec::<&str>::new());
+    }
+
+    #[test]
+    fn what_a_quick_run_leaves_out_is_said() {
+        let quick = Setup {
+            quick: true,
+            ..FULL
+        };
+        assert!(commands(&quick).len() < commands(&FULL).len());
+        assert_eq!(skip_names(&quick), ["quick", "quick"]);
+    }
+
+    #[test]
+    fn without_nextest_no_step_names_it_and_no_benchmark_runs() {
+        let bare = Setup {
+            nextest: false,
+            ..FULL
+        };
+        assert_eq!(skip_names(&bare), ["nextest"]);
+        for command in commands(&bare) {
+            let runs_tests = command.contains("cargo test");
+            assert!(!command.contains("nextest"), "{command}");
+            assert!(
+                !runs_tests || !command.contains("--all-targets"),
+                "{command}"
+            );
+        }
+    }
+
+    #[test]
+    fn another_toolchain_is_a_skip() {
+        let other = Setup {
+            other_toolchain: Some(OtherToolchain {
+                named: "1.95".to_owned(),
+                installed: "1.96".to_owned(),
+            }),
+            ..FULL
+        };
+        assert_eq!(skip_names(&other), ["other-toolchain"]);
+    }
+
+    #[test]
+    fn ci_uses_the_profile_that_runs_every_test() {
+        let ci = Setup { ci: true, ..FULL };
+        let of_nextest = |command: &String| command.contains("nextest");
+        for command in commands(&ci).into_iter().filter(of_nextest) {
+            assert!(command.contains("--profile ci"), "{command}");
+        }
+    }
+}
