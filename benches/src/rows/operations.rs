@@ -23,9 +23,15 @@ pub(crate) static ROWS: &[Row] = &[
             let samples = one_thread(
                 effort,
                 [
-                    &mut |items| drain(pin!(bare(items).take_until(theirs.cancelled())), items),
-                    &mut |items| drain(pin!(op.stream(bare(items))), items),
-                    &mut |items| drain(pin!(bare(items)), items),
+                    &mut |items| {
+                        let source = bare(items).take_until(theirs.cancelled());
+                        drain(pin!(source), items, |item| item);
+                    },
+                    &mut |items| {
+                        let source = op.stream(bare(items));
+                        drain(pin!(source), items, |item| item.expect("not cancelled"));
+                    },
+                    &mut |items| drain(pin!(bare(items)), items, |item| item),
                 ],
             );
             // A cancel is seen before the next item.
@@ -136,10 +142,10 @@ fn bare(items: u64) -> impl Stream<Item = u64> {
 }
 
 /// Takes all items, and counts them.
-fn drain<S: Stream>(mut stream: Pin<&mut S>, items: u64) {
+fn drain<S: Stream>(mut stream: Pin<&mut S>, items: u64, take: impl Fn(S::Item) -> u64) {
     let mut count = 0;
     while let Some(item) = next(stream.as_mut()) {
-        black_box(item);
+        black_box(take(item));
         count += 1;
     }
     assert_eq!(count, items);
