@@ -34,5 +34,5 @@ pub use cancellation::{Cancellation, Origin, Reason};
 pub use operation::{OperationContext, OperationStatus, Progress};
 pub use token::{
     CancellationToken, Cancelled, CancelledOwned, DropGuard, DropGuardRef, Registration,
-    RunUntilCancelled, RunUntilCancelledOwned, WeakCancellationToken,
+    RunUntilCancelled, RunUntilCancelledOwned, WakerSlot, WeakCancellationToken,
 };

@@ -57,6 +57,7 @@ pub(crate) struct More {
 
 impl Cancelable {
     /// An operation that nothing but what encloses it can end.
+    #[inline]
     pub fn new() -> Self {
         Self::default()
     }
@@ -101,6 +102,7 @@ impl Cancelable {
     ///
     /// Of several the earliest counts. Zero is cancelled before its first poll; one too long for the clock, such as
     /// [`Duration::MAX`], is none.
+    #[inline]
     pub fn timeout(mut self, timeout: Duration) -> Self {
         self.timeout = Some(self.timeout.map_or(timeout, |own| own.min(timeout)));
         self

@@ -53,7 +53,7 @@ pub use builder::Cancelable;
 pub use cancelable_core::{
     Cancellation, CancellationToken, Cancelled, CancelledOwned, DropGuard, DropGuardRef,
     OperationContext, OperationStatus, Origin, Progress, Reason, Registration, RunUntilCancelled,
-    RunUntilCancelledOwned, WeakCancellationToken,
+    RunUntilCancelledOwned, WakerSlot, WeakCancellationToken,
 };
 pub use cancelable_macros::cancelable;
 #[cfg(feature = "tokio-util")]

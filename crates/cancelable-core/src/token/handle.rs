@@ -1,6 +1,7 @@
 //! [`CancellationToken`], the handle that users hold.
 
 use std::fmt;
+use std::task::{Context, Poll};
 use std::time::{Duration, Instant};
 
 use crate::Cancellation;
@@ -10,7 +11,8 @@ use crate::sync::Arc;
 use super::node::Node;
 use super::{
     Cancelled, CancelledOwned, DropGuard, DropGuardRef, Registration, RunUntilCancelled,
-    RunUntilCancelledOwned, WeakCancellationToken, blocking, deadline, links, mark, splice, tree,
+    RunUntilCancelledOwned, WakerSlot, WeakCancellationToken, blocking, deadline, links, mark,
+    splice, tree,
 };
 
 /// A token that is cancelled at most once, says why, and takes its descendants with it.
@@ -205,6 +207,17 @@ impl CancellationToken {
     #[inline]
     pub fn cancelled(&self) -> Cancelled<'_> {
         Cancelled::new(self)
+    }
+
+    /// [`cancelled`](Self::cancelled) for a hand-written future, which keeps `slot` from poll to poll and
+    /// [clears](WakerSlot::clear) it before it goes.
+    ///
+    /// # Panics
+    ///
+    /// If `slot` was used with another token.
+    #[inline]
+    pub fn poll_cancelled(&self, slot: &mut WakerSlot, cx: &mut Context<'_>) -> Poll<Cancellation> {
+        slot.poll(self, cx)
     }
 
     /// [`cancelled`](Self::cancelled) with a handle of its own, for a future that must be `'static`.

@@ -29,5 +29,5 @@ pub use guard::{DropGuard, DropGuardRef};
 pub use handle::CancellationToken;
 pub use registration::Registration;
 pub use run_until::{RunUntilCancelled, RunUntilCancelledOwned};
-pub use wait::{Cancelled, CancelledOwned};
+pub use wait::{Cancelled, CancelledOwned, WakerSlot};
 pub use weak::WeakCancellationToken;

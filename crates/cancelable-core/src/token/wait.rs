@@ -81,6 +81,64 @@ impl Drop for CancelledOwned {
     }
 }
 
+/// A place for the waker of a hand-written future at a token, for [`CancellationToken::poll_cancelled`].
+///
+/// [`Cancelled`] does the same and cleans up by itself; this is for a future that holds the token elsewhere, and must not
+/// hold a second handle. Whoever drops it uncleared leaves a waker behind, for as long as the token is not cancelled.
+#[derive(Debug, Default)]
+pub struct WakerSlot {
+    wait: Wait,
+    /// The token that it belongs to, by address, once it has been used.
+    token: Option<NonZeroUsize>,
+}
+
+impl WakerSlot {
+    /// An empty slot.
+    pub const fn new() -> Self {
+        Self {
+            wait: Wait {
+                waker: None,
+                slot: Slot(0),
+            },
+            token: None,
+        }
+    }
+
+    /// Takes the waker back from `token`; nothing happens where there is none.
+    ///
+    /// # Panics
+    ///
+    /// If it was used with another token.
+    #[inline]
+    pub fn clear(&mut self, token: &CancellationToken) {
+        if self.token.is_some() {
+            self.belongs_to(token);
+            self.wait.leave(&token.node);
+            self.token = None;
+        }
+    }
+
+    #[inline]
+    pub(super) fn poll(
+        &mut self,
+        token: &CancellationToken,
+        cx: &mut Context<'_>,
+    ) -> Poll<Cancellation> {
+        self.belongs_to(token);
+        self.wait.poll(&token.node, cx)
+    }
+
+    #[inline]
+    fn belongs_to(&mut self, token: &CancellationToken) {
+        let address = NonZeroUsize::new(Arc::as_ptr(&token.node).addr());
+        assert!(
+            self.token.is_none() || self.token == address,
+            "a waker slot belongs to the first token that it was polled with: clear it there before another"
+        );
+        self.token = address;
+    }
+}
+
 /// Which waker of ours the node holds, and where.
 #[derive(Debug, Default)]
 pub(super) struct Wait {

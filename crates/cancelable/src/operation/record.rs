@@ -29,11 +29,9 @@ pub(crate) struct Record {
     pub(crate) deadline: Option<Instant>,
     pub(crate) parent: Option<Operation>,
     token: OnceLock<CancellationToken>,
-    /// Why it was cancelled, as this operation tells it: with the id of its parent.
-    why: OnceLock<Cancellation>,
-    id: OnceLock<String>,
     about: Option<Box<About>>,
-    changing: Mutex<Option<Box<Changing>>>,
+    /// What most operations never need, made on first need: so the record is small, and quick to make.
+    late: OnceLock<Box<Late>>,
 }
 
 /// What the program said about an operation before it started.
@@ -48,6 +46,14 @@ pub(crate) struct About {
 }
 
 /// What comes about while it runs.
+#[derive(Default)]
+struct Late {
+    /// Why it was cancelled, as this operation tells it: with the id of its parent.
+    why: OnceLock<Cancellation>,
+    id: OnceLock<String>,
+    changing: Mutex<Changing>,
+}
+
 #[derive(Default)]
 struct Changing {
     callbacks: Callbacks,
@@ -71,34 +77,48 @@ pub(crate) enum Ending {
 }
 
 impl Record {
-    pub(crate) fn new(
+    /// The record of an operation of which nothing was said.
+    #[inline]
+    pub(crate) fn plain(
         start: Instant,
         deadline: Option<Instant>,
         parent: Option<Operation>,
-        about: Option<Box<About>>,
-        callbacks: Option<Callbacks>,
     ) -> Self {
-        let changing = callbacks.map(|callbacks| {
-            Box::new(Changing {
-                callbacks,
-                ..Changing::default()
-            })
-        });
         Self {
             status: AtomicU8::new(PENDING),
             start,
             deadline,
             parent,
             token: OnceLock::new(),
-            why: OnceLock::new(),
-            id: OnceLock::new(),
-            about,
-            changing: Mutex::new(changing),
+            about: None,
+            late: OnceLock::new(),
         }
     }
 
+    pub(crate) fn new(
+        start: Instant,
+        deadline: Option<Instant>,
+        parent: Option<Operation>,
+        about: About,
+        callbacks: Option<Callbacks>,
+    ) -> Self {
+        let record = Self {
+            about: Some(Box::new(about)),
+            ..Self::plain(start, deadline, parent)
+        };
+        if let Some(callbacks) = callbacks {
+            record.change(|changing| changing.callbacks = callbacks);
+        }
+        record
+    }
+
+    /// The tokens that it was given.
+    pub(crate) fn tokens(&self) -> &[CancellationToken] {
+        self.about.as_ref().map_or(&[], |about| &about.tokens)
+    }
+
     pub(crate) fn id(&self) -> &str {
-        self.id.get_or_init(|| {
+        self.late().id.get_or_init(|| {
             let given = self.about.as_ref().and_then(|about| about.id.clone());
             given.unwrap_or_else(|| uuid::Uuid::new_v4().to_string())
         })
@@ -115,6 +135,11 @@ impl Record {
         })
     }
 
+    /// The token, if anybody has needed it.
+    pub(crate) fn token_if_made(&self) -> Option<&CancellationToken> {
+        self.token.get()
+    }
+
     #[inline]
     pub(crate) fn is_cancelled(&self) -> bool {
         match (self.token.get(), &self.parent) {
@@ -128,7 +153,7 @@ impl Record {
         if !self.is_cancelled() {
             return None;
         }
-        let why = self.why.get_or_init(|| {
+        let why = self.late().why.get_or_init(|| {
             let why = self.token().cancellation();
             let why = why.expect("a token that is made under a cancelled parent is cancelled");
             match &self.parent {
@@ -183,10 +208,7 @@ impl Record {
     }
 
     pub(crate) fn call_on_start(&self) {
-        let callbacks = match &mut *self.changing.lock() {
-            Some(changing) => std::mem::take(&mut changing.callbacks.start),
-            None => return,
-        };
+        let callbacks = self.change(|changing| std::mem::take(&mut changing.callbacks.start));
         self.call("on_start", callbacks);
     }
 
@@ -238,22 +260,21 @@ impl Record {
             context.attempt = about.attempt.unwrap_or(1);
             context.metadata.clone_from(&about.metadata);
         }
-        let changing = self.changing.lock();
+        // Under the lock, so that an end is seen with its time or not at all.
+        let changing = self.late().changing.lock();
         context.status = self.status();
         context.cancellation = self.cancellation();
-        let mut end = None;
-        if let Some(changing) = &*changing {
-            end = changing.end;
-            context.error.clone_from(&changing.error);
-            context.progress.clone_from(&changing.progress);
-            // Relaxed: a count by itself, which orders nothing.
-            let open = changing
-                .streams
-                .iter()
-                .map(|count| count.load(Ordering::Relaxed));
-            context.items = changing.items + open.sum::<u64>();
-            context.since_asked = changing.end_after_ask;
-        }
+        let end = changing.end;
+        context.error.clone_from(&changing.error);
+        context.progress.clone_from(&changing.progress);
+        // Relaxed: a count by itself, which orders nothing.
+        let open = changing
+            .streams
+            .iter()
+            .map(|count| count.load(Ordering::Relaxed));
+        context.items = changing.items + open.sum::<u64>();
+        context.since_asked = changing.end_after_ask;
+        drop(changing);
         context.end = end.map(clock::wall);
         context.duration = end
             .unwrap_or_else(Instant::now)
@@ -268,7 +289,11 @@ impl Record {
     }
 
     fn change<T>(&self, change: impl FnOnce(&mut Changing) -> T) -> T {
-        change(self.changing.lock().get_or_insert_default())
+        change(&mut self.late().changing.lock())
+    }
+
+    fn late(&self) -> &Late {
+        self.late.get_or_init(Box::default)
     }
 }
 

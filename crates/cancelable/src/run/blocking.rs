@@ -89,7 +89,7 @@ pub struct Entered {
     current: Option<current::Entered>,
     /// What the caller said about the end.
     ending: Option<Ending>,
-    _watch: Watch,
+    _watch: Option<Box<Watch>>,
     /// Not `Send`: the stack that it stands on is this thread's.
     this_thread: PhantomData<*const ()>,
 }

@@ -2,14 +2,14 @@
 //!
 //! # States
 //!
-//! | `plan` | `operation` | `body` | state |
+//! | `plan`, `make_body` | `operation` | `body` | state |
 //! |---|---|---|---|
 //! | some | none | none | not started: nothing runs, and dropping it is no event |
 //! | none | some | some | running |
 //! | none | none | none | ended |
 //!
-//! While the body is polled or dropped, the operation itself stands on the thread's stack of current ones, and here there is
-//! none; nothing that can unwind stands between taking it and giving it back but what is caught.
+//! While the body is made, polled or dropped, the operation itself stands on the thread's stack of current ones, and here
+//! there is none; nothing that can unwind stands between taking it and giving it back but what is caught.
 //!
 //! # Order
 //!
@@ -22,7 +22,7 @@ use std::pin::Pin;
 use std::sync::Arc;
 use std::task::{Context, Poll};
 
-use cancelable_core::{Cancellation, CancelledOwned, Origin};
+use cancelable_core::{Cancellation, Origin, WakerSlot};
 use pin_project_lite::pin_project;
 use tokio::task::Unconstrained;
 use tokio::time::{Sleep, sleep_until};
@@ -36,37 +36,44 @@ use crate::panic;
 pin_project! {
     #[project = DriveProjection]
     pub(super) struct Drive<F, Fut, V> {
-        plan: Option<(Cancelable, F)>,
+        plan: Option<Cancelable>,
+        make_body: Option<F>,
         operation: Option<Operation>,
         is_heard: bool,
         #[pin]
         body: Option<Fut>,
-        cancelled: Option<CancelledOwned>,
+        waker: WakerSlot,
         // Outside the budget of cooperative scheduling: a body that uses up its budget in every poll must not thereby
         // escape its time limit.
         #[pin]
         limit: Option<Unconstrained<Sleep>>,
-        watch: Watch,
+        // `None` where nothing but tokens and the limit may cancel it.
+        watch: Option<Box<Watch>>,
         verdict: PhantomData<fn() -> V>,
     }
 
     impl<F, Fut, V> PinnedDrop for Drive<F, Fut, V> {
         fn drop(this: Pin<&mut Self>) {
-            this.project().drop_running();
+            let mut this = this.project();
+            if let Some(operation) = this.operation.take() {
+                this.dropped(operation);
+            }
         }
     }
 }
 
 impl<F, Fut, V> Drive<F, Fut, V> {
+    #[inline]
     pub(super) fn new(plan: Cancelable, make_body: F) -> Self {
         Self {
-            plan: Some((plan, make_body)),
+            plan: Some(plan),
+            make_body: Some(make_body),
             operation: None,
             is_heard: false,
             body: None,
-            cancelled: None,
+            waker: WakerSlot::new(),
             limit: None,
-            watch: Watch::default(),
+            watch: None,
             verdict: PhantomData,
         }
     }
@@ -83,16 +90,28 @@ where
     #[inline]
     fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<V::Output> {
         let mut this = self.project();
-        if let Some((plan, make_body)) = this.plan.take()
-            && let Err(why) = this.start(plan, make_body)
-        {
-            return Poll::Ready(V::cancelled(why));
-        }
-        let operation = this.operation.take().expect("polled after it has ended");
+        let operation = match this.operation.take() {
+            Some(operation) => operation,
+            None => {
+                let plan = this.plan.take().expect("polled after it has ended");
+                match this.start(plan) {
+                    Ok(operation) => operation,
+                    Err(why) => return Poll::Ready(V::cancelled(why)),
+                }
+            }
+        };
+        let handle = this.make_body.is_some().then(|| operation.clone());
         let entered = current::enter(operation);
         let polled = catch_unwind(AssertUnwindSafe(|| {
+            if let (Some(make_body), Some(handle)) = (this.make_body.take(), handle) {
+                this.body.set(Some(make_body(handle)));
+            }
             let body = this.body.as_mut().as_pin_mut();
-            body.expect("an operation that runs has a body").poll(cx)
+            let polled = body.expect("an operation that runs has a body").poll(cx);
+            if polled.is_ready() {
+                this.body.set(None);
+            }
+            polled
         }));
         let operation = entered.leave();
         match polled {
@@ -104,7 +123,7 @@ where
             Ok(Poll::Pending) => {
                 if this.is_to_stop(&operation, cx) {
                     let why = operation.cancellation();
-                    this.end(operation, Ending::Cancelled);
+                    this.drop_body_and_end(operation, Ending::Cancelled);
                     Poll::Ready(V::cancelled(why.expect("it is to stop: cancelled")))
                 } else {
                     *this.operation = Some(operation);
@@ -112,7 +131,7 @@ where
                 }
             }
             Err(payload) => {
-                this.end(operation, Ending::Failed(panic::said(&*payload)));
+                this.drop_body_and_end(operation, Ending::Failed(panic::said(&*payload)));
                 resume_unwind(payload)
             }
         }
@@ -122,10 +141,7 @@ where
 impl<F, Fut, V> DriveProjection<'_, F, Fut, V> {
     /// From "not started" to "running", or to "ended" if it is cancelled from the start.
     #[inline]
-    fn start(&mut self, plan: Cancelable, make_body: F) -> Result<(), Cancellation>
-    where
-        F: FnOnce(Operation) -> Fut,
-    {
+    fn start(&mut self, plan: Cancelable) -> Result<Operation, Cancellation> {
         let Started {
             operation,
             watch,
@@ -134,6 +150,7 @@ impl<F, Fut, V> DriveProjection<'_, F, Fut, V> {
         *self.is_heard = is_heard;
         *self.watch = watch;
         if let Some(why) = operation.cancellation() {
+            *self.make_body = None;
             self.end(operation, Ending::Cancelled);
             return Err(why);
         }
@@ -141,44 +158,27 @@ impl<F, Fut, V> DriveProjection<'_, F, Fut, V> {
         if is_heard {
             operation.record.call_on_start();
         }
-        let handle = operation.clone();
-        let entered = current::enter(operation);
-        let made = catch_unwind(AssertUnwindSafe(|| make_body(handle)));
-        let operation = entered.leave();
-        match made {
-            Ok(body) => {
-                self.body.set(Some(body));
-                *self.operation = Some(operation);
-                Ok(())
-            }
-            Err(payload) => {
-                self.end(operation, Ending::Failed(panic::said(&*payload)));
-                resume_unwind(payload)
-            }
-        }
+        Ok(operation)
     }
 
     /// Whether the operation was asked to stop, or is asked to here and now; if not, whoever asks later wakes the task.
     fn is_to_stop(&mut self, operation: &Operation, cx: &mut Context<'_>) -> bool {
-        let cancelled = self
-            .cancelled
-            .get_or_insert_with(|| operation.token().clone().cancelled_owned());
-        if Pin::new(cancelled).poll(cx).is_ready() {
+        let record = &operation.record;
+        if record.token().poll_cancelled(self.waker, cx).is_ready() {
             return true;
         }
-        let record = &operation.record;
         if let Some(deadline) = record.deadline {
             if self.limit.is_none() {
-                self.limit
-                    .set(Some(tokio::task::unconstrained(sleep_until(deadline))));
+                let limit = tokio::task::unconstrained(sleep_until(deadline));
+                self.limit.set(Some(limit));
             }
             let limit = self.limit.as_mut().as_pin_mut();
             if limit.expect("set above").poll(cx).is_ready() {
-                operation.cancel_with(out_of_time(record, deadline));
+                out_of_time(operation, deadline);
                 return true;
             }
         }
-        for source in &mut self.watch.sources {
+        for source in self.watch.iter_mut().flat_map(|watch| &mut watch.sources) {
             if let Poll::Ready(why) = source.as_mut().poll(cx) {
                 operation.cancel_with(why);
                 return true;
@@ -187,37 +187,40 @@ impl<F, Fut, V> DriveProjection<'_, F, Fut, V> {
         false
     }
 
-    /// Drops the body, then whatever watched over it, and then ends the operation.
-    #[inline]
-    fn end(&mut self, operation: Operation, ending: Ending) {
+    /// Drops the body, and then ends the operation. If the body's own drop panics, that is how it ended.
+    #[cold]
+    fn drop_body_and_end(&mut self, operation: Operation, ending: Ending) {
         let entered = current::enter(operation);
         let dropped = catch_unwind(AssertUnwindSafe(|| self.body.set(None)));
         let operation = entered.leave();
-        self.limit.set(None);
-        *self.cancelled = None;
-        if !self.watch.sources.is_empty() {
-            *self.watch = Watch::default();
-        }
-        let ending = match &dropped {
-            Ok(()) => ending,
-            Err(payload) => Ending::Failed(panic::said(&**payload)),
-        };
-        // The last handle, and nobody to tell: what it writes could never be read.
-        if *self.is_heard || Arc::strong_count(&operation.record) > 1 {
-            operation.record.end(ending);
-        }
-        if let Err(payload) = dropped {
-            resume_unwind(payload);
+        match dropped {
+            Ok(()) => self.end(operation, ending),
+            Err(payload) => {
+                self.end(operation, Ending::Failed(panic::said(&*payload)));
+                resume_unwind(payload);
+            }
         }
     }
 
-    /// The future was dropped (O4): if the operation was running, it is cancelled first, and the body goes then.
+    /// Stops whatever watched over the body, which is gone, and sets the terminal status.
     #[inline]
-    fn drop_running(&mut self) {
-        if let Some(operation) = self.operation.take() {
-            // First wins: one that was asked to stop before keeps that reason.
-            operation.cancel_with(Origin::Drop);
-            self.end(operation, Ending::Cancelled);
+    fn end(&mut self, operation: Operation, ending: Ending) {
+        self.limit.set(None);
+        if let Some(token) = operation.record.token_if_made() {
+            self.waker.clear(token);
         }
+        *self.watch = None;
+        // The last handle, and nobody to tell: what is written could never be read.
+        if *self.is_heard || Arc::strong_count(&operation.record) > 1 {
+            operation.record.end(ending);
+        }
+    }
+
+    /// The future was dropped while the operation was running (O4): it is cancelled first, and the body goes then.
+    #[cold]
+    fn dropped(&mut self, operation: Operation) {
+        // First wins: one that was asked to stop before keeps that reason.
+        operation.cancel_with(Origin::Drop);
+        self.drop_body_and_end(operation, Ending::Cancelled);
     }
 }

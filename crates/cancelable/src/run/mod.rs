@@ -53,6 +53,7 @@ impl Cancelable {
     ///
     /// A cancel drops the body at the await that it has reached, after its token and all below it are cancelled. Dropping the
     /// future that is returned does the same, with reason [`Dropped`](crate::Reason::Dropped).
+    #[inline]
     pub fn run<F, Fut>(self, body: F) -> impl Future<Output = Result<Fut::Output, Cancellation>>
     where
         F: FnOnce(Operation) -> Fut,
@@ -88,6 +89,7 @@ impl Cancelable {
     /// # Cancel safety
     ///
     /// As [`run`](Self::run).
+    #[inline]
     pub fn try_run<F, Fut, T, E>(self, body: F) -> impl Future<Output = Result<T, E>>
     where
         F: FnOnce(Operation) -> Fut,

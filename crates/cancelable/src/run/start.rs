@@ -5,7 +5,8 @@ use std::sync::Arc;
 use cancelable_core::{Cancellation, Origin, Reason};
 use tokio::time::Instant;
 
-use crate::builder::Cancelable;
+use crate::Signal;
+use crate::builder::{Cancelable, More};
 use crate::operation::{Operation, Record};
 use crate::signal::{self, Listening};
 use crate::source::Source;
@@ -13,13 +14,13 @@ use crate::source::Source;
 /// An operation that has started, with what its driver has to keep and to poll.
 pub(super) struct Started {
     pub(super) operation: Operation,
-    pub(super) watch: Watch,
+    /// `None` where nothing but tokens and the limit may cancel it.
+    pub(super) watch: Option<Box<Watch>>,
     /// Whether somebody wants to hear how it ends.
     pub(super) is_heard: bool,
 }
 
 /// What may cancel an operation from beside its token; dropped, it has stopped (O3).
-#[derive(Default)]
 pub(super) struct Watch {
     pub(super) sources: Vec<Source>,
     /// Kept for its drop alone.
@@ -27,77 +28,76 @@ pub(super) struct Watch {
 }
 
 /// Starts what `plan` describes. If it is cancelled from the start, its token is when this returns.
+#[inline]
 pub(super) fn start(plan: Cancelable) -> Started {
-    let Cancelable {
-        timeout,
-        deadline,
-        is_detached,
-        more,
-    } = plan;
     // The one reading: every limit counts from here.
     let now = Instant::now();
-    let after = timeout.and_then(|timeout| now.checked_add(timeout));
-    let deadline = [after, deadline].into_iter().flatten().min();
-    let more = more.map(|more| *more);
-    let Some(more) = more else {
-        let parent = if is_detached {
-            None
-        } else {
-            Operation::current()
-        };
-        let record = Record::new(now, deadline, parent, None, None);
-        return Started::new(record, Watch::default(), false, now);
+    let after = plan.timeout.and_then(|timeout| now.checked_add(timeout));
+    let deadline = match (after, plan.deadline) {
+        (Some(after), Some(deadline)) => Some(after.min(deadline)),
+        (after, deadline) => after.or(deadline),
     };
-    let parent = match more.parent {
-        Some(parent) => Some(parent),
-        None if is_detached => None,
-        None => Operation::current(),
+    let around = if plan.is_detached {
+        None
+    } else {
+        Operation::current()
     };
-    let tokens = more.about.tokens.clone();
+    let started = match plan.more {
+        None => Started {
+            operation: Operation {
+                record: Arc::new(Record::plain(now, deadline, around)),
+            },
+            watch: None,
+            is_heard: false,
+        },
+        Some(more) => start_with(*more, now, deadline, around),
+    };
+    if let Some(deadline) = deadline
+        && deadline <= now
+    {
+        out_of_time(&started.operation, deadline);
+    }
+    started
+}
+
+/// Starts an operation that was given more than a limit.
+fn start_with(
+    more: More,
+    now: Instant,
+    deadline: Option<Instant>,
+    around: Option<Operation>,
+) -> Started {
+    let parent = more.parent.or(around);
     let is_heard = more.callbacks.is_some();
-    let record = Record::new(
-        now,
-        deadline,
-        parent,
-        Some(Box::new(more.about)),
-        more.callbacks,
-    );
-    for token in &tokens {
+    let record = Record::new(now, deadline, parent, more.about, more.callbacks);
+    for token in record.tokens() {
         record.token().link(token);
     }
-    let watch = Watch {
-        sources: more.sources,
-        _signals: listen(&record, &more.signals),
-    };
-    Started::new(record, watch, is_heard, now)
-}
-
-impl Started {
-    fn new(record: Record, watch: Watch, is_heard: bool, now: Instant) -> Self {
-        if let Some(deadline) = record.deadline
-            && deadline <= now
-            && !record.is_cancelled()
-        {
-            record.token().cancel_with(out_of_time(&record, deadline));
-        }
-        Self {
-            operation: Operation {
-                record: Arc::new(record),
-            },
-            watch,
-            is_heard,
-        }
+    let watch = (!more.sources.is_empty() || !more.signals.is_empty()).then(|| {
+        Box::new(Watch {
+            sources: more.sources,
+            _signals: listen(&record, &more.signals),
+        })
+    });
+    Started {
+        operation: Operation {
+            record: Arc::new(record),
+        },
+        watch,
+        is_heard,
     }
 }
 
-/// The cancellation of an operation whose time is up.
-pub(super) fn out_of_time(record: &Record, deadline: Instant) -> Cancellation {
-    Cancellation::from_origin(Origin::timeout(
-        deadline.saturating_duration_since(record.start),
-    ))
+/// Cancels an operation whose time is up, unless it was before.
+#[cold]
+pub(super) fn out_of_time(operation: &Operation, deadline: Instant) {
+    if !operation.is_cancelled() {
+        let limit = deadline.saturating_duration_since(operation.record.start);
+        operation.cancel_with(Origin::timeout(limit));
+    }
 }
 
-fn listen(record: &Record, signals: &[crate::Signal]) -> Vec<Listening> {
+fn listen(record: &Record, signals: &[Signal]) -> Vec<Listening> {
     let mut listening = Vec::with_capacity(signals.len());
     for &signal in signals {
         let token = record.token().clone();
