@@ -51,17 +51,9 @@ pub(crate) static ROWS: &[Row] = &[
             effort,
             [
                 &mut repeat!(
-                    poll(pin!(
-                        black_box(&theirs).run_until_cancelled(ready(black_box(7)))
-                    ))
-                    .is_ready()
+                    poll(pin!(black_box(&theirs).run_until_cancelled(ready(7)))).is_ready()
                 ),
-                &mut repeat!(
-                    poll(pin!(
-                        black_box(&ours).run_until_cancelled(ready(black_box(7)))
-                    ))
-                    .is_ready()
-                ),
+                &mut repeat!(poll(pin!(black_box(&ours).run_until_cancelled(ready(7)))).is_ready()),
             ],
         );
         against(&samples, 0.25)
