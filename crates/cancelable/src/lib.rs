@@ -63,3 +63,8 @@ pub use run::Entered;
 pub use signal::{InvalidSignal, Signal};
 pub use source::Answer;
 pub use stream::{Chunks, Kept, OperationStream};
+
+/// The examples of the README are tests of this crate.
+#[cfg(doctest)]
+#[doc = include_str!("../../../README.md")]
+struct Readme;

@@ -11,13 +11,16 @@ pub(crate) use parking_lot::{Condvar, Mutex, MutexGuard};
 ///
 /// Here that is `Drop`, which the value implements by calling the same function; the model's pointers call this trait.
 pub(crate) trait OnLastDrop: Sized {
-    /// Called through `&self`, since the model cannot hand out more.
+    /// Called through `&self`, since the model cannot hand out more. It leaves no field behind.
     #[cfg_attr(
         not(cancelable_loom),
         expect(dead_code, reason = "called by the model's pointers alone")
     )]
     fn on_last_drop(&self);
 }
+
+/// What the last [`Arc`] gives when it is asked for its value; the model's pointers cannot give the value itself.
+pub(crate) type Last<T> = T;
 
 /// The process-wide lock under which a subtree is marked as cancelled; see `token::mark`.
 pub(crate) fn marking() -> MutexGuard<'static, ()> {

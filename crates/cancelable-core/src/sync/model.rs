@@ -1,16 +1,21 @@
 //! The model checker's primitives, behind the same names as `machine`.
 //!
 //! loom's `Arc` has no `Weak`, and code that drops a value while its memory is still referred to cannot be written over it
-//! in safe Rust. So a pointer here is loom's `Arc` around a strong count of our own, itself one of loom's atomics: what is
-//! dropped, upgraded and counted is explored in every order, with the orderings that std's `Arc` has. When the strong
-//! count reaches zero, [`OnLastDrop`] runs, as `Drop` would; the value's fields go with the last weak pointer, which is
-//! later than in the machine, and so nothing but memory may depend on it.
+//! in safe Rust. So a pointer here has a strong count of our own, one of loom's atomics: what is dropped, upgraded and
+//! counted is explored in every order, with the orderings that std's `Arc` has. When the strong count reaches zero,
+//! [`OnLastDrop`] runs, as `Drop` would, and takes the value's fields with it; what stays until the last weak pointer goes
+//! is empty.
+//!
+//! The memory itself is held by std's `Arc`, not by loom's: that one orders the threads that let go of it, which neither a
+//! strong nor a weak pointer of the machine does before the last, and so would hide what is missing elsewhere. What loom's
+//! would find, memory that is never freed, a [`Track`] finds here.
 
 use std::fmt;
 use std::ops::{Deref, DerefMut};
 use std::time::Instant;
 
-use loom::sync::atomic::AtomicUsize;
+use loom::alloc::Track;
+use loom::sync::atomic::{AtomicUsize, fence};
 
 pub(crate) use loom::sync::atomic::{AtomicU8, Ordering};
 
@@ -23,9 +28,23 @@ pub(crate) trait OnLastDrop: Sized {
 struct Counted<T> {
     strong: AtomicUsize,
     value: T,
+    /// Fails the model that leaks this.
+    _track: Track<()>,
 }
 
-type Shared<T> = loom::sync::Arc<Counted<T>>;
+impl<T> Counted<T> {
+    /// Gives up one strong pointer, and says whether it was the last.
+    fn release(&self) -> bool {
+        let was_last = self.strong.fetch_sub(1, Ordering::Release) == 1;
+        if was_last {
+            // Pairs with the release of all who let go before: what they did with the value is over.
+            fence(Ordering::Acquire);
+        }
+        was_last
+    }
+}
+
+type Shared<T> = std::sync::Arc<Counted<T>>;
 
 /// A strong pointer: `std::sync::Arc`, modelled. `None` only once [`into_inner`](Arc::into_inner) has taken it.
 pub(crate) struct Arc<T: OnLastDrop>(Option<Shared<T>>);
@@ -35,6 +54,7 @@ impl<T: OnLastDrop> Arc<T> {
         Self(Some(Shared::new(Counted {
             strong: AtomicUsize::new(1),
             value,
+            _track: Track::new(()),
         })))
     }
 
@@ -57,7 +77,7 @@ impl<T: OnLastDrop> Arc<T> {
     /// The value if this was the last strong pointer. Its `OnLastDrop` runs when what is returned is dropped.
     pub(crate) fn into_inner(mut this: Self) -> Option<Last<T>> {
         let shared = this.0.take().expect("only this function takes it");
-        (shared.strong.fetch_sub(1, Ordering::AcqRel) == 1).then_some(Last(shared))
+        shared.release().then(|| Last(shared))
     }
 
     fn shared(&self) -> &Shared<T> {
@@ -89,7 +109,7 @@ impl<T: OnLastDrop> Deref for Arc<T> {
 impl<T: OnLastDrop> Drop for Arc<T> {
     fn drop(&mut self) {
         if let Some(shared) = self.0.take()
-            && shared.strong.fetch_sub(1, Ordering::AcqRel) == 1
+            && shared.release()
         {
             shared.value.on_last_drop();
         }

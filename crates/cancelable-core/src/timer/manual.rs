@@ -50,8 +50,9 @@ impl ManualHost {
     /// Waits for the sleep after the first `seen`, and says until when it is to last.
     pub(crate) fn sleep_after(&self, seen: usize) -> Option<Instant> {
         let mut state = self.state.lock();
-        self.slept
-            .wait_while(&mut state, |state| state.sleeps.len() <= seen);
+        let stale = |state: &mut State| state.sleeps.len() <= seen;
+        let waited = self.slept.wait_while_for(&mut state, stale, PATIENCE);
+        assert!(!waited.timed_out(), "nobody sleeps");
         *state.sleeps.last().expect("more than `seen` sleeps")
     }
 }
@@ -77,3 +78,6 @@ impl Host for ManualHost {
             .map(drop)
     }
 }
+
+/// Far longer than any wait takes, so that one which is in vain fails.
+pub(crate) const PATIENCE: Duration = Duration::from_secs(60);

@@ -1,6 +1,7 @@
 //! Deadlines: a token's own, armed with the timer, and the one that counts for it, found by looking around (T11).
 
-use std::collections::HashMap;
+use std::cmp::Reverse;
+use std::collections::{BinaryHeap, HashMap};
 use std::time::{Duration, Instant};
 
 use crate::sync::{Arc, Weak};
@@ -29,10 +30,14 @@ pub(super) fn arm(node: &Arc<Node>, at: Instant, after: Duration) {
     }
     // The timer's lock comes after the node's, and is never held while a node is locked by the timer.
     let timer = TIMER.arm(at, Arc::downgrade(node));
-    let later = more.deadline.replace(Deadline { at, after, timer });
+    let later = more.deadline.replace(Deadline {
+        at,
+        after,
+        timer: Some(timer),
+    });
     drop(inner);
-    if let Some(later) = later {
-        disarm(later.timer);
+    if let Some(timer) = later.and_then(|later| later.timer) {
+        disarm(timer);
     }
 }
 
@@ -44,14 +49,14 @@ fn fire(node: Weak<Node>) {
         let own = inner.more.as_ref().and_then(|more| more.deadline.as_ref());
         match own {
             Some(own) if own.at <= Instant::now() => own.after,
-            // Cancelled, or replaced by an earlier one that has fired, while this one was on its way.
+            // Replaced by an earlier one while this one was on its way.
             Some(_) | None => return,
         }
     };
     let Some(told) = mark::mark(&node, &timed_out(after)) else {
         return;
     };
-    if told.has_callbacks() {
+    if told.has_to_call() {
         told.tell_aside(());
     } else {
         told.tell();
@@ -66,8 +71,8 @@ pub(super) fn disarm(key: timer::Key) {
 
 /// What the last drop of a token does.
 pub(super) fn leave(more: &mut More) {
-    if let Some(own) = more.deadline.take() {
-        disarm(own.timer);
+    if let Some(timer) = more.deadline.take().and_then(|own| own.timer) {
+        disarm(timer);
     }
 }
 
@@ -78,117 +83,106 @@ fn timed_out(after: Duration) -> Cancellation {
 /// The deadline that counts for `node`: the earliest of its own, its parent's, and those of what it is linked to; of an
 /// all-of token's members the latest.
 ///
-/// Parents and links may be a circle and a million deep: so every node is visited once, from a stack of our own. Within a
-/// circle a node that is being looked at already adds nothing, since nothing could fire by itself that way.
+/// Found by playing what would happen if nothing but deadlines did, in the order of time, among all that `node` could hear
+/// of. So circles of parents, links and members need no thought: what could only fire by itself is never reached.
 pub(super) fn effective(node: &Arc<Node>) -> Option<Instant> {
-    let mut found = HashMap::from([(Arc::as_ptr(node).addr(), None)]);
-    let mut stack = vec![Visit::new(Arc::clone(node))];
-    loop {
-        let visit = stack.last_mut().expect("left below, with the last visit");
-        match visit.ask_next() {
-            Some(neighbour) => {
-                let address = Arc::as_ptr(&neighbour.node).addr();
-                match found.get(&address) {
-                    Some(&known) => visit.hear(neighbour.is_member, known),
-                    None => {
-                        found.insert(address, None);
-                        let is_member = neighbour.is_member;
-                        let mut next = Visit::new(neighbour.node);
-                        next.is_member_of_asker = is_member;
-                        stack.push(next);
-                    }
-                }
+    let mut around = Around::of(node);
+    let mut due: BinaryHeap<_> = around
+        .nodes
+        .iter()
+        .enumerate()
+        .filter_map(|(number, seen)| Some(Reverse((seen.own?, number))))
+        .collect();
+    while let Some(Reverse((at, number))) = due.pop() {
+        if number == 0 {
+            return Some(at);
+        }
+        // Taken, so that one with several deadlines ends others once.
+        for (other, is_member) in std::mem::take(&mut around.nodes[number].ends) {
+            let other_seen = &mut around.nodes[other];
+            if is_member {
+                other_seen.members_left = other_seen.members_left.saturating_sub(1);
             }
-            None => {
-                let visit = stack.pop().expect("was the last a moment ago");
-                let answer = visit.answer();
-                match stack.last_mut() {
-                    Some(asker) => {
-                        found.insert(Arc::as_ptr(&visit.node).addr(), answer);
-                        asker.hear(visit.is_member_of_asker, answer);
-                    }
-                    None => return answer,
-                }
+            if !is_member || other_seen.members_left == 0 {
+                due.push(Reverse((at, other)));
             }
         }
     }
+    None
 }
 
-/// One node on the way, with what it has heard so far.
-struct Visit {
+/// A node and all that could end it, directly or not; itself the first.
+struct Around {
+    nodes: Vec<Seen>,
+    /// Their places in `nodes` by address, which stays theirs while they are held there.
+    numbers: HashMap<usize, usize>,
+}
+
+/// What was found at one node.
+struct Seen {
     node: Arc<Node>,
-    neighbours: Vec<Neighbour>,
-    is_member_of_asker: bool,
-    /// The earliest of what alone cancels the node.
-    earliest: Option<Instant>,
-    /// The latest of the members, while each of them has one.
-    latest_member: Option<Instant>,
-    members_without: usize,
+    own: Option<Instant>,
+    members_left: usize,
+    /// Whom it ends, and whether as one member of several.
+    ends: Vec<(usize, bool)>,
 }
 
-struct Neighbour {
-    node: Arc<Node>,
-    is_member: bool,
-}
+impl Around {
+    fn of(node: &Arc<Node>) -> Self {
+        let mut this = Self {
+            nodes: Vec::new(),
+            numbers: HashMap::new(),
+        };
+        this.number(Arc::clone(node));
+        let mut next = 0;
+        while next < this.nodes.len() {
+            this.look(next);
+            next += 1;
+        }
+        this
+    }
 
-impl Visit {
-    fn new(node: Arc<Node>) -> Self {
+    /// Fills in what there is to know of one node, and adds its neighbours.
+    fn look(&mut self, number: usize) {
+        let seen = &mut self.nodes[number];
         let mut neighbours = Vec::new();
-        let mut earliest = None;
-        let mut members_without = 0;
         {
-            let inner = node.inner.lock();
-            if let Some(place) = &inner.place {
-                neighbours.push(Neighbour {
-                    node: Arc::clone(&place.parent),
-                    is_member: false,
-                });
-            }
+            let inner = seen.node.inner.lock();
+            let parent = inner.place.as_ref().map(|place| &place.parent);
+            neighbours.extend(parent.map(|parent| (Arc::clone(parent), false)));
             if let Some(more) = &inner.more {
-                earliest = more.deadline.as_ref().map(|own| own.at);
-                members_without = more.members_left;
-                for (&(_, is_member), link) in &more.links {
-                    if let Some(node) = link.to.upgrade()
-                        // A member that has fired is not waited for.
-                        && !(is_member && node.is_cancelled())
-                    {
-                        neighbours.push(Neighbour { node, is_member });
-                    }
-                }
+                seen.own = more.deadline.as_ref().map(|own| own.at);
+                seen.members_left = more.members_left;
+                let links = more.links.iter();
+                neighbours.extend(
+                    links.filter_map(|(&(_, is_member), link)| {
+                        Some((link.to.upgrade()?, is_member))
+                    }),
+                );
             }
         }
-        Self {
-            node,
-            neighbours,
-            is_member_of_asker: false,
-            earliest,
-            latest_member: None,
-            members_without,
+        // Not before the lock is released: a pointer that is dropped here may turn out to be the last.
+        for (neighbour, is_member) in neighbours {
+            // A member that has fired is not waited for.
+            if !(is_member && neighbour.is_cancelled()) {
+                let neighbour = self.number(neighbour);
+                self.nodes[neighbour].ends.push((number, is_member));
+            }
         }
     }
 
-    fn ask_next(&mut self) -> Option<Neighbour> {
-        self.neighbours.pop()
-    }
-
-    fn hear(&mut self, is_member: bool, deadline: Option<Instant>) {
-        let Some(deadline) = deadline else { return };
-        if is_member {
-            self.members_without = self.members_without.saturating_sub(1);
-            self.latest_member = self.latest_member.max(Some(deadline));
-        } else {
-            self.earliest = earlier(self.earliest, deadline);
+    fn number(&mut self, node: Arc<Node>) -> usize {
+        let next = self.nodes.len();
+        let address = Arc::as_ptr(&node).addr();
+        let number = *self.numbers.entry(address).or_insert(next);
+        if number == next {
+            self.nodes.push(Seen {
+                node,
+                own: None,
+                members_left: 0,
+                ends: Vec::new(),
+            });
         }
+        number
     }
-
-    fn answer(&self) -> Option<Instant> {
-        match self.latest_member {
-            Some(latest) if self.members_without == 0 => earlier(self.earliest, latest),
-            Some(_) | None => self.earliest,
-        }
-    }
-}
-
-fn earlier(known: Option<Instant>, other: Instant) -> Option<Instant> {
-    Some(known.map_or(other, |known| known.min(other)))
 }

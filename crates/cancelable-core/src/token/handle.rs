@@ -131,8 +131,9 @@ impl CancellationToken {
     /// Cancels the token and its descendants with reason [`Manual`](Reason::Manual); `true` if this call was the one that
     /// did.
     ///
-    /// When it returns, either way, every descendant is cancelled, the wakers were woken, and if it was `true` the callbacks
-    /// have run, on this thread. A callback that panics is reported by the panic hook and stops nothing.
+    /// When it returns, either way, every descendant is cancelled. If it was `true`, the wakers were woken and the callbacks
+    /// have run, on this thread; if it was `false`, another thread may still be about that. A callback that panics is reported
+    /// by the panic hook and stops nothing.
     pub fn cancel(&self) -> bool {
         self.cancel_with(Reason::Manual)
     }

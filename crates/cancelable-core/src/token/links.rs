@@ -4,10 +4,11 @@
 //! the token that is told leaves the other's dependents when it is dropped; the other's end, once dropped, is found dead
 //! and swept as new links come.
 
+use std::collections::HashSet;
 use std::collections::btree_map::Entry;
 
 use crate::Cancellation;
-use crate::sync::{Arc, Weak};
+use crate::sync::Arc;
 
 use super::mark;
 use super::node::{BRANCHED, Dependent, Flagged, Link, More, Node};
@@ -24,19 +25,17 @@ pub(super) fn link(token: &Arc<Node>, other: &Arc<Node>) {
 
 /// Makes `token`, which is new, one that is cancelled when every one of `members` is.
 pub(super) fn all_of(token: &Arc<Node>, members: &[Arc<Node>]) {
-    token.inner.lock().more().members_left = distinct(members);
-    let mut fired = 0;
-    for member in members {
-        let is_known = token
-            .inner
-            .lock()
-            .more()
-            .links
-            .contains_key(&(address(member), true));
-        if !is_known && join(token, member, true).is_some() {
-            fired += 1;
-        }
-    }
+    // One that is given twice counts once, also where it has fired already and so is never joined.
+    let mut known = HashSet::new();
+    let members: Vec<_> = members
+        .iter()
+        .filter(|member| known.insert(address(member)))
+        .collect();
+    token.inner.lock().more().members_left = members.len();
+    let fired = members
+        .iter()
+        .filter(|member| join(token, member, true).is_some())
+        .count();
     if fired == 0 {
         return;
     }
@@ -48,7 +47,7 @@ pub(super) fn all_of(token: &Arc<Node>, members: &[Arc<Node>]) {
     };
     // The last that fired, whether it did so before it was given or meanwhile.
     let latest = members
-        .iter()
+        .into_iter()
         .filter_map(Node::cancellation)
         .max_by_key(Cancellation::instant);
     if let (true, Some(why)) = (all_fired, latest) {
@@ -110,19 +109,11 @@ fn join(token: &Arc<Node>, other: &Arc<Node>, is_member: bool) -> Option<Cancell
 fn sweep(more: &mut More) {
     const AT_LEAST: usize = 8;
     if more.links.len() >= more.links_sweep_at.max(AT_LEAST) {
-        more.links
-            .retain(|_, link| Weak::strong_count(&link.to) > 0);
+        more.links.retain(|_, link| !link.is_dead());
         more.links_sweep_at = 2 * more.links.len();
     }
 }
 
 fn address(node: &Arc<Node>) -> usize {
     Arc::as_ptr(node).addr()
-}
-
-fn distinct(members: &[Arc<Node>]) -> usize {
-    let mut addresses: Vec<_> = members.iter().map(address).collect();
-    addresses.sort_unstable();
-    addresses.dedup();
-    addresses.len()
 }

@@ -64,8 +64,8 @@ struct Struck {
 
 /// Marks one node whose lock is held, with a reason of its own; `None` if it was cancelled already.
 fn strike_locked(node: &Node, inner: &mut Inner, why: &Cancellation) -> Option<Struck> {
-    // Relaxed: that the answer is no is decided by the read-modify-write below.
-    if node.state.load(Ordering::Relaxed) & CANCELLED != 0 {
+    // Acquire: the caller learns from a no that the node is cancelled, which a parent's canceller did without this lock (T2).
+    if node.state.load(Ordering::Acquire) & CANCELLED != 0 {
         return None;
     }
     // Stored before the bit, and read under the lock alone, so whoever sees the bit finds it.
@@ -105,38 +105,55 @@ fn mark_dependents(first: Slab<Dependent>, why: &Cancellation, told: &mut Told) 
     if first.is_empty() {
         return;
     }
-    let mut worklist = vec![(first, 0)];
-    while let Some((dependents, generation)) = worklist.pop() {
+    // A node stays alive until all that hang on it are reached: what is linked to it forgets it once it is gone, and could
+    // then be taken for a mere step that its own child does not need.
+    let mut worklist = vec![(None, first, 0)];
+    while let Some((above, dependents, generation)) = worklist.pop() {
         for (_, dependent) in dependents {
-            let (struck, generation) = match dependent {
-                Dependent::Child(child) => {
-                    let Some(child) = child.upgrade() else {
-                        continue;
-                    };
-                    (strike_child(&child), generation + 1)
-                }
-                Dependent::Linked(token) => {
-                    let Some(token) = token.upgrade() else {
-                        continue;
-                    };
-                    let why = why.below(generation);
-                    let struck = strike_locked(&token, &mut token.inner.lock(), &why);
-                    (struck, generation)
-                }
-                Dependent::AllOf(token) => {
-                    let Some(token) = token.upgrade() else {
-                        continue;
-                    };
-                    (member_fired(&token, &why.below(generation)), generation)
-                }
+            let Some((token, struck, generation)) = strike(dependent, why, generation) else {
+                continue;
             };
-            let Some(struck) = struck else { continue };
+            let Some(struck) = struck else {
+                told.let_go(token);
+                continue;
+            };
             told.add(why, generation, struck.listeners);
-            if !struck.dependents.is_empty() {
-                worklist.push((struck.dependents, generation));
+            if struck.dependents.is_empty() {
+                told.let_go(token);
+            } else {
+                worklist.push((Some(token), struck.dependents, generation));
             }
         }
+        if let Some(above) = above {
+            told.let_go(above);
+        }
     }
+}
+
+/// Marks one dependent of a node that is this many generations down, and says how many it is itself; `None` if it is gone.
+fn strike(
+    dependent: Dependent,
+    why: &Cancellation,
+    generation: usize,
+) -> Option<(Arc<Node>, Option<Struck>, usize)> {
+    Some(match dependent {
+        Dependent::Child(child) => {
+            let child = child.upgrade()?;
+            let struck = strike_child(&child);
+            (child, struck, generation + 1)
+        }
+        Dependent::Linked(token) => {
+            let token = token.upgrade()?;
+            let why = why.below(generation);
+            let struck = strike_locked(&token, &mut token.inner.lock(), &why);
+            (token, struck, generation)
+        }
+        Dependent::AllOf(token) => {
+            let token = token.upgrade()?;
+            let struck = member_fired(&token, &why.below(generation));
+            (token, struck, generation)
+        }
+    })
 }
 
 /// Counts a member of an all-of token as fired; with the last, the token is marked.

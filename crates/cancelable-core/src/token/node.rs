@@ -18,7 +18,9 @@
 //! 4. **`CANCELLED` is set on a node that has dependents only under the process-wide marking lock**, which is held until
 //!    all of its subtree is marked. Whoever finds such a node cancelled and must know that the marking is over waits for
 //!    that lock.
-//! 5. **No user code runs under a lock**: wakers are cloned before, and dropped and woken after; callbacks likewise.
+//! 5. **No user code runs under a lock**: wakers are cloned before, and dropped and woken after; callbacks likewise. A
+//!    node's drop is user code too, for it drops them. So no pointer that may be the last is dropped under a lock, the
+//!    marking lock included; but for a mere step, which has neither.
 //!
 //! # Lock order
 //!
@@ -94,8 +96,8 @@ pub(super) struct More {
     /// Of an all-of token: how many of its members have not fired.
     pub(super) members_left: usize,
     pub(super) deadline: Option<Deadline>,
-    /// Whether a weak handle was ever made, which could bring back a token that nobody holds.
-    pub(super) has_weak_handles: bool,
+    /// The number of weak handles, which could bring back a token that nobody holds.
+    pub(super) weak_handles: usize,
 }
 
 /// Who is to be cancelled with a node.
@@ -115,11 +117,12 @@ pub(super) struct Link {
     pub(super) key: usize,
 }
 
-/// A deadline of the node's own, armed.
+/// A deadline of the node's own. It outlasts the cancel, as a fact to be asked for.
 pub(super) struct Deadline {
     pub(super) at: Instant,
     pub(super) after: Duration,
-    pub(super) timer: timer::Key,
+    /// `None` once the node is cancelled.
+    pub(super) timer: Option<timer::Key>,
 }
 
 /// A function to call on cancel.
@@ -223,16 +226,26 @@ impl More {
         self.dependents.len() == 1
             && self.waiters.is_empty()
             && self.callbacks.is_empty()
-            && self.links.is_empty()
+            && self.links.values().all(Link::is_dead)
             && self.members_left == 0
             && self.deadline.is_none()
-            && !self.has_weak_handles
+            && self.weak_handles == 0
+    }
+}
+
+impl Link {
+    /// Whether the token that it leads to is gone, and so will not be cancelled any more. A canceller keeps a token until
+    /// all that hang on it are marked.
+    pub(super) fn is_dead(&self) -> bool {
+        Weak::strong_count(&self.to) == 0
     }
 }
 
 impl OnLastDrop for Node {
     fn on_last_drop(&self) {
-        tree::leave(&mut self.inner.lock());
+        // Taken out first, so that no lock is held, as in `drop` below.
+        let mut inner = std::mem::take(&mut *self.inner.lock());
+        tree::leave(&mut inner);
     }
 }
 

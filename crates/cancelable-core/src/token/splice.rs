@@ -2,7 +2,7 @@
 //!
 //! In a loop of `t = t.child_token()` every step lets go of a token that its only child still needs as the way up. Were it
 //! kept, the line would grow for ever. A node is a mere step when its strong pointers are those of its one child, and it
-//! has no listener, deadline, link or weak handle of its own; then the child takes its place.
+//! has no listener, deadline, live link or weak handle of its own; then the child takes its place.
 //!
 //! Whether a node is a mere step is asked when a handle is dropped, when a sibling leaves, and, since two drops at once may
 //! each still see the other, again whenever a child is made below: a missed step is found before the line can grow by
@@ -26,6 +26,17 @@ pub(super) enum HeldBy<'a> {
     TheChild,
     /// The child, and the caller by this pointer, which is about to go.
     TheChildAnd(&'a Arc<Node>),
+}
+
+impl HeldBy<'_> {
+    /// Whether somebody else holds the step as well.
+    fn others(self, step: &Arc<Node>) -> bool {
+        match self {
+            Self::TheChild => Arc::strong_count(step) != 1,
+            // Meanwhile the child may have another parent, which others hold.
+            Self::TheChildAnd(caller) => !Arc::ptr_eq(step, caller) || Arc::strong_count(step) != 2,
+        }
+    }
 }
 
 /// Called by a handle's drop: if its node is about to be held by its only child alone, the line is shortened.
@@ -83,15 +94,14 @@ fn take_step(
 ) -> Option<Arc<Node>> {
     let place = inner.place.as_mut()?;
     let step = &place.parent;
-    let is_held = match held_by {
-        HeldBy::TheChild => Arc::strong_count(step) != 1,
-        // Meanwhile the child may have another parent, which others hold.
-        HeldBy::TheChildAnd(caller) => !Arc::ptr_eq(step, caller) || Arc::strong_count(step) != 2,
-    };
-    if is_held {
+    if held_by.others(step) {
         return None;
     }
     let mut step_inner = step.inner.lock();
+    // Asked again: a weak handle that was still there may have brought the step back. Each leaves under this lock.
+    if held_by.others(step) {
+        return None;
+    }
     let is_plain = step_inner.first_waiter.is_none()
         && step_inner
             .more

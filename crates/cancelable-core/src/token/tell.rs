@@ -3,10 +3,11 @@
 use std::task::Waker;
 
 use crate::Cancellation;
+use crate::sync::{Arc, Last};
 use crate::timer;
 
 use super::deadline;
-use super::node::{Callback, Inner};
+use super::node::{Callback, Inner, Node};
 
 /// What was taken from one node that was marked.
 #[derive(Default)]
@@ -30,7 +31,10 @@ impl Listeners {
                 first_waiter,
                 waiters: std::mem::take(&mut more.waiters),
                 callbacks: std::mem::take(&mut more.callbacks),
-                deadline: more.deadline.take().map(|deadline| deadline.timer),
+                deadline: more
+                    .deadline
+                    .as_mut()
+                    .and_then(|deadline| deadline.timer.take()),
             },
         }
     }
@@ -49,9 +53,17 @@ pub(super) struct Told {
     wakers: Vec<Waker>,
     callbacks: Vec<(Cancellation, Callback)>,
     deadlines: Vec<timer::Key>,
+    /// Tokens whose last handle was dropped while they were looked at. Their drop is user code as well: callbacks that are
+    /// not called, and wakers, are dropped with them.
+    gone: Vec<Last<Node>>,
 }
 
 impl Told {
+    /// Gives back a pointer that was made to look at a token, while a lock is held.
+    pub(super) fn let_go(&mut self, token: Arc<Node>) {
+        self.gone.extend(Arc::into_inner(token));
+    }
+
     /// Adds the listeners of a node that is this many generations below the one that `why` is for.
     pub(super) fn add(&mut self, why: &Cancellation, generations: usize, listeners: Listeners) {
         if listeners.is_empty() {
@@ -76,7 +88,7 @@ impl Told {
     }
 
     /// Wakes here, and calls on a thread beside, where `handle` is dropped after that: for the timer's thread, which waits
-    /// for nobody's code, and for callers that hold locks.
+    /// for nothing of the user's but wakers, and for callers that hold locks.
     pub(super) fn tell_aside(mut self, handle: impl Send + 'static) {
         self.wake();
         timer::run_aside(Box::new(move || {
@@ -85,9 +97,9 @@ impl Told {
         }));
     }
 
-    /// Whether there is a callback to be called.
-    pub(super) fn has_callbacks(&self) -> bool {
-        !self.callbacks.is_empty()
+    /// Whether there is code of the user's to be run, other than wakers.
+    pub(super) fn has_to_call(&self) -> bool {
+        !(self.callbacks.is_empty() && self.gone.is_empty())
     }
 
     fn wake(&mut self) {
@@ -102,6 +114,9 @@ impl Told {
     fn call(&mut self) {
         for (why, callback) in self.callbacks.drain(..) {
             quietly(|| callback(&why));
+        }
+        for token in self.gone.drain(..) {
+            quietly(|| drop(token));
         }
     }
 }

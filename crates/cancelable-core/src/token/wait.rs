@@ -1,7 +1,8 @@
 //! Waiting for a cancel as a future (T9).
 //!
-//! A future that has registered remembers which waker it gave, by its two addresses, and so costs one load and two compares
-//! to poll again. Those addresses stay that waker's for as long as the clone in the node keeps it alive.
+//! A future that has registered remembers which waker the node holds, by its two addresses, and so costs one load and two
+//! compares to poll again. Those addresses are that waker's for as long as it lives in the node; hence the clone's are
+//! remembered and not the original's, which may lie elsewhere and be gone by the next poll.
 
 use std::num::NonZeroUsize;
 use std::pin::Pin;
@@ -173,6 +174,7 @@ impl Wait {
     fn register(&mut self, node: &Arc<Node>, waker: &Waker) -> Poll<Cancellation> {
         // Cloned before and dropped after the lock is held, since both are user code.
         let new = waker.clone();
+        let address = WakerAddress::of(&new);
         let mut inner = node.inner.lock();
         if node.flag(LISTENED) == Flagged::TooLate {
             drop(inner);
@@ -195,7 +197,7 @@ impl Wait {
             None
         };
         drop(inner);
-        self.waker = Some(WakerAddress::of(waker));
+        self.waker = Some(address);
         drop(old);
         Poll::Pending
     }

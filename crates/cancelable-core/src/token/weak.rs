@@ -10,18 +10,15 @@ use super::node::Node;
 /// A handle that does not keep its token alive, for what hangs on a token and must not be the reason that it stays.
 ///
 /// Made by [`CancellationToken::downgrade`].
-#[derive(Clone)]
 pub struct WeakCancellationToken {
     node: Weak<Node>,
 }
 
 impl WeakCancellationToken {
     pub(super) fn new(token: &CancellationToken) -> Self {
-        let node = &token.node;
-        // A token that can come back from here must not be taken out of its line of ancestors meanwhile.
-        node.inner.lock().more().has_weak_handles = true;
+        count(token, 1);
         Self {
-            node: Arc::downgrade(node),
+            node: Arc::downgrade(&token.node),
         }
     }
 
@@ -29,6 +26,35 @@ impl WeakCancellationToken {
     pub fn upgrade(&self) -> Option<CancellationToken> {
         self.node.upgrade().map(|node| CancellationToken { node })
     }
+}
+
+impl Clone for WeakCancellationToken {
+    fn clone(&self) -> Self {
+        if let Some(token) = self.upgrade() {
+            count(&token, 1);
+        }
+        Self {
+            node: self.node.clone(),
+        }
+    }
+}
+
+impl Drop for WeakCancellationToken {
+    fn drop(&mut self) {
+        if let Some(token) = self.upgrade() {
+            count(&token, -1);
+        }
+    }
+}
+
+/// Counts the weak handles of a token: while there is one, the token can come back, and so is not taken out of its line of
+/// ancestors. Of a token that is gone they need no counting.
+fn count(token: &CancellationToken, change: isize) {
+    let mut inner = token.node.inner.lock();
+    let handles = &mut inner.more().weak_handles;
+    *handles = handles
+        .checked_add_signed(change)
+        .expect("a handle is counted as long as it is there");
 }
 
 impl fmt::Debug for WeakCancellationToken {

@@ -129,8 +129,10 @@ impl Operation {
     pub fn deadline(&self) -> Option<Instant> {
         let own = self.record.deadline;
         let around = self.record.parent.as_ref().and_then(Self::deadline);
-        // A token's deadline runs on another clock: it crosses as time remaining.
-        let linked = self.token().remaining().map(|left| Instant::now() + left);
+        // A token's deadline runs on another clock: it crosses as time remaining. No token, no links.
+        let linked = self.record.token_if_made();
+        let linked = linked.and_then(CancellationToken::remaining);
+        let linked = linked.and_then(|left| Instant::now().checked_add(left));
         [own, around, linked].into_iter().flatten().min()
     }
 

@@ -11,6 +11,7 @@ use parking_lot::{Condvar, Mutex, MutexGuard};
 
 use super::Aside;
 use crate::timer::host::{Host, SystemHost};
+use crate::timer::manual::PATIENCE;
 use crate::timer::run_aside;
 
 /// The real machine, but it counts the threads, and can be told to give no more.
@@ -39,8 +40,11 @@ impl CountingHost {
 
     /// Waits until every thread has ended.
     fn wait_for_none(&self) {
-        self.ended
-            .wait_while(&mut self.threads.lock(), |threads| threads.alive > 0);
+        let mut threads = self.threads.lock();
+        let waited = self
+            .ended
+            .wait_while_for(&mut threads, |threads| threads.alive > 0, PATIENCE);
+        assert!(!waited.timed_out(), "workers stay");
     }
 
     fn peak(&self) -> usize {
@@ -80,8 +84,7 @@ fn aside(limit: usize, patience: Duration) -> &'static Aside<&'static CountingHo
 
 /// Waits as long as it takes; the limit is there for a queue that is broken.
 fn wait<N>(from: &Receiver<N>) -> N {
-    from.recv_timeout(Duration::from_secs(60))
-        .expect("a job has not run")
+    from.recv_timeout(PATIENCE).expect("a job has not run")
 }
 
 const LONG: Duration = Duration::from_secs(3600);
@@ -145,7 +148,7 @@ fn a_burst_of_quick_jobs_uses_few_threads() {
     assert!(ran.into_iter().eq(0..JOBS), "each ran once");
     aside.host.wait_for_none();
     assert!(
-        aside.host.peak() <= JOBS / 20,
+        aside.host.peak() <= JOBS / 100,
         "{} threads",
         aside.host.peak()
     );

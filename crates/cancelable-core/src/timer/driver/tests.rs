@@ -10,7 +10,7 @@ use parking_lot::MutexGuard;
 
 use super::{STEPS, Sleep, State, Timer};
 use crate::timer::host::{Host, SystemHost};
-use crate::timer::manual::ManualHost;
+use crate::timer::manual::{ManualHost, PATIENCE};
 
 type Job = Box<dyn FnOnce() + Send>;
 
@@ -27,8 +27,7 @@ fn tell<N: Send + 'static>(number: N, to: &Sender<N>) -> Job {
 
 /// Waits as long as it takes; the limit is there for a timer that is broken.
 fn wait<N>(from: &Receiver<N>) -> N {
-    from.recv_timeout(Duration::from_secs(60))
-        .expect("nothing has fired")
+    from.recv_timeout(PATIENCE).expect("nothing has fired")
 }
 
 impl Timer<Job, ManualHost> {
@@ -188,6 +187,7 @@ fn what_fires_may_arm_and_disarm() {
         start + millis(1),
         Box::new(move || {
             assert!(timer.disarm(taken_back).is_some());
+            assert_eq!(timer.state.lock().sleep, Sleep::Awake);
             timer.arm(start + millis(1), next);
             done();
         }),
@@ -276,7 +276,7 @@ fn law_t11_never_early_on_the_real_clock() {
     drop(sender);
     // The channel ends when every payload has fired, or has been dropped.
     let mut count = 0;
-    while let Ok((at, now)) = fired.recv_timeout(Duration::from_secs(60)) {
+    while let Ok((at, now)) = fired.recv_timeout(PATIENCE) {
         assert!(at <= now, "{:?} early", at - now);
         count += 1;
     }
@@ -316,7 +316,7 @@ fn each_fires_or_is_taken_back_from_many_threads() {
         .sum();
     drop(sender);
     let mut count = 0;
-    while let Ok(()) = fired.recv_timeout(Duration::from_secs(60)) {
+    while let Ok(()) = fired.recv_timeout(PATIENCE) {
         count += 1;
     }
     assert_eq!(count + taken_back, THREADS * ROUNDS);

@@ -84,7 +84,10 @@ fn law_s4_signal_of_which_a_process_dies_shows_in_a_shell() {
 fn law_s4_signal_takes_its_default_while_another_is_listened_for() {
     play(
         law_s4_signal_takes_its_default_while_another_is_listened_for,
-        || listen_for_a_while(Signal::TERMINATE),
+        || {
+            drop(say_on(Signal::INTERRUPT, "heard by nobody"));
+            listen_for_a_while(Signal::TERMINATE);
+        },
         |mut subject| {
             subject.expect("ready");
             subject.send(Signal::INTERRUPT);
