@@ -119,7 +119,7 @@ use signature::Function;
 ///
 /// # What it becomes
 ///
-/// `copy` from above is this, so all that is said of `Cancelable::try_run` holds: what a cancel does to the body, which
+/// In essence, `copy` from above is this, so all that is said of `Cancelable::try_run` holds: what a cancel does to the body, which
 /// operation is the parent, that the future is `Send` exactly when the body is.
 ///
 /// ```
@@ -140,8 +140,8 @@ use signature::Function;
 ///
 /// # Cancel safety
 ///
-/// A cancel drops the body at the await that it has reached. Dropping the future that a call returned does the same, with
-/// reason `Dropped`.
+/// A cancel drops the body at the await that it has reached, and with it the parameters that it uses; one that it does not
+/// use is held until the operation has ended. Dropping the future that a call returned does the same, with reason `Dropped`.
 #[proc_macro_attribute]
 pub fn cancelable(args: TokenStream, item: TokenStream) -> TokenStream {
     let (options, wrong) = Options::parse(args.into());

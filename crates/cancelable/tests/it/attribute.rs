@@ -8,6 +8,7 @@ use std::error::Error;
 use std::fmt::{self, Debug, Display};
 use std::num::ParseIntError;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
 use std::time::Duration;
 
 use cancelable::{
@@ -26,23 +27,29 @@ async fn time_limit_of<T: Debug>(
     (start.elapsed(), why.reason())
 }
 
+/// Longer than any limit here; a test whose limit does not hold fails, and does not hang.
+async fn a_day() -> Result<(), Cancellation> {
+    sleep(Duration::from_secs(86_400)).await;
+    Ok(())
+}
+
 #[tokio::test(start_paused = true)]
 async fn a_timeout_ends_it() {
     #[cancelable(timeout = "1m 30s")]
     async fn text(_: Operation) -> Result<(), Cancellation> {
-        std::future::pending().await
+        a_day().await
     }
     #[cancelable(timeout = LIMIT)]
     async fn constant(_: Operation) -> Result<(), Cancellation> {
-        std::future::pending().await
+        a_day().await
     }
     #[cancelable(timeout = Duration::from_millis(1500) * 2)]
     async fn expression(_: Operation) -> Result<(), Cancellation> {
-        std::future::pending().await
+        a_day().await
     }
     #[cancelable(timeout = limit)]
     async fn argument(limit: Duration, _: Operation) -> Result<(), Cancellation> {
-        std::future::pending().await
+        a_day().await
     }
 
     let ninety = Duration::from_secs(90);
@@ -133,13 +140,13 @@ async fn the_operation_is_current_and_inside_the_callers() {
     assert!(Operation::current().is_none());
 }
 
-#[tokio::test]
+#[tokio::test(start_paused = true)]
 async fn the_body_may_link_a_token() {
     #[cancelable]
     async fn wait(token: &CancellationToken, op: Operation) -> Result<(), Cancellation> {
         op.link(token);
         token.cancel_with("enough");
-        std::future::pending().await
+        a_day().await
     }
 
     let why = wait(&CancellationToken::new()).await.unwrap_err();
@@ -203,6 +210,26 @@ async fn errors_are_converted_inside_and_from_a_cancel() {
         panic!("its limit is ten seconds");
     };
     assert_eq!(why.reason(), Reason::Timeout);
+}
+
+/// What the body uses goes with the body, inside the operation, also when that is cancelled.
+#[tokio::test(start_paused = true)]
+async fn parameters_are_dropped_with_the_body() {
+    struct Guard<'a>(&'a AtomicBool);
+    impl Drop for Guard<'_> {
+        fn drop(&mut self) {
+            self.0.store(Operation::current().is_some(), Relaxed);
+        }
+    }
+    #[cancelable(timeout = LIMIT)]
+    async fn hold(guard: Guard<'_>, _: Operation) -> Result<(), Cancellation> {
+        let _held = &guard;
+        a_day().await
+    }
+
+    let was_inside = AtomicBool::new(false);
+    hold(Guard(&was_inside)).await.unwrap_err();
+    assert!(was_inside.into_inner());
 }
 
 /// The future of a decorated function is `Send` when its body is; that it is not when the body is not is one of the cases

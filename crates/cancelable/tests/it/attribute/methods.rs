@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use cancelable::{Cancellation, Reason, cancelable};
 
-use super::{LIMIT, time_limit_of};
+use super::{LIMIT, a_day, time_limit_of};
 
 /// A type with methods of every receiver.
 #[derive(Clone, Default)]
@@ -48,7 +48,7 @@ impl<T: Copy + std::ops::AddAssign + Debug> Counter<T> {
 
     #[cancelable(timeout = self.limit)]
     async fn wait(&self, _: cancelable::Operation) -> Result<(), Cancellation> {
-        std::future::pending().await
+        a_day().await
     }
 }
 
