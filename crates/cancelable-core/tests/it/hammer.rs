@@ -1,69 +1,12 @@
-//! Real threads over one tree: cancels against cancels and everything else against cancels (T1, T2, T3, T9).
-//!
-//! Each round starts its threads' work at one moment; the rounds are many and small. A lost wake-up hangs a round, and with
-//! it the test.
+//! Real threads over one tree: cancels against cancels, and everything else against cancels (T1, T3, T8).
 
-use std::pin::pin;
 use std::sync::atomic::{AtomicUsize, Ordering};
-use std::sync::{Arc, Barrier, Condvar, Mutex};
-use std::task::{Context, Poll};
-use std::thread;
-use std::time::Duration;
+use std::sync::{Arc, Mutex};
 
-use cancelable_core::{Cancellation, CancellationToken, Reason};
+use cancelable_core::{CancellationToken, Reason};
 
-use super::support::{OnDrop, by_profile, waker_fn};
-
-const ROUNDS: usize = by_profile(20_000, 3_000);
-
-/// For each round: makes what is shared, then has every one of `parts` do its part on a thread of its own, all at once.
-/// What the parts return is given to `judge`.
-fn rounds<S: Send + Sync + 'static, R: Send + 'static>(
-    rounds: usize,
-    mut make: impl FnMut(usize) -> S,
-    parts: &[fn(&S, usize) -> R],
-    mut judge: impl FnMut(S, Vec<R>),
-) {
-    let stage: Arc<Mutex<Option<Arc<S>>>> = Arc::default();
-    let barrier = Arc::new(Barrier::new(parts.len() + 1));
-    let (tell, told) = std::sync::mpsc::channel();
-    let actors: Vec<_> = parts
-        .iter()
-        .enumerate()
-        .map(|(number, &part)| {
-            let (stage, barrier, tell) = (Arc::clone(&stage), Arc::clone(&barrier), tell.clone());
-            thread::spawn(move || {
-                loop {
-                    barrier.wait();
-                    let Some(shared) = stage.lock().unwrap().clone() else {
-                        return;
-                    };
-                    barrier.wait();
-                    let result = part(&shared, number);
-                    drop(shared);
-                    tell.send((number, result)).unwrap();
-                }
-            })
-        })
-        .collect();
-    for round in 0..rounds {
-        *stage.lock().unwrap() = Some(Arc::new(make(round)));
-        barrier.wait();
-        barrier.wait();
-        let mut results: Vec<_> = parts.iter().map(|_| told.recv().unwrap()).collect();
-        results.sort_by_key(|&(number, _)| number);
-        let shared = stage.lock().unwrap().take().expect("put there above");
-        let shared = Arc::into_inner(shared).expect("the parts are done");
-        judge(
-            shared,
-            results.into_iter().map(|(_, result)| result).collect(),
-        );
-    }
-    barrier.wait();
-    for actor in actors {
-        actor.join().unwrap();
-    }
-}
+use super::rounds::{ROUNDS, rounds};
+use super::support::OnDrop;
 
 /// A tree of a few levels, and all of it in one list, each after its parent.
 fn bush(root: &CancellationToken) -> Vec<CancellationToken> {
@@ -210,112 +153,6 @@ fn law_t3_a_link_overlaps_too() {
         },
         &[left, right],
         |_, won| assert!(won[0] != won[1]),
-    );
-}
-
-struct Written {
-    token: CancellationToken,
-    /// Written and read without any order of its own.
-    data: AtomicUsize,
-    rung: (Mutex<bool>, Condvar),
-}
-
-#[test]
-fn law_t2_what_was_written_before_is_seen_by_whoever_sees_the_cancel() {
-    fn write(written: &Written, _: usize) -> usize {
-        written.data.store(1, Ordering::Relaxed);
-        written.token.cancel();
-        1
-    }
-    fn spin(written: &Written, _: usize) -> usize {
-        let child = written.token.child_token();
-        while !child.is_cancelled() {
-            std::hint::spin_loop();
-        }
-        written.data.load(Ordering::Relaxed)
-    }
-    fn block(written: &Written, _: usize) -> usize {
-        written.token.blocking_cancelled();
-        written.data.load(Ordering::Relaxed)
-    }
-    rounds(
-        ROUNDS,
-        |_| Written {
-            token: CancellationToken::new(),
-            data: AtomicUsize::new(0),
-            rung: Default::default(),
-        },
-        &[write, spin, block],
-        |written, seen| {
-            assert_eq!(seen, [1, 1, 1]);
-            assert!(!*written.rung.0.lock().unwrap());
-        },
-    );
-}
-
-/// Polls by hand, and between two polls waits to be woken, so a wake-up that is lost hangs.
-fn wait_by_hand(token: &CancellationToken) -> Cancellation {
-    let bell = Arc::new((Mutex::new(false), Condvar::new()));
-    let waker = waker_fn({
-        let bell = Arc::clone(&bell);
-        move || {
-            *bell.0.lock().unwrap() = true;
-            bell.1.notify_one();
-        }
-    });
-    let mut wait = pin!(token.cancelled());
-    loop {
-        if let Poll::Ready(why) = wait.as_mut().poll(&mut Context::from_waker(&waker)) {
-            return why;
-        }
-        let mut rung = bell.0.lock().unwrap();
-        while !*rung {
-            rung = bell.1.wait(rung).unwrap();
-        }
-        *rung = false;
-    }
-}
-
-#[test]
-fn law_t9_every_waiter_ends() {
-    fn cancel(token: &CancellationToken, _: usize) -> Reason {
-        token.cancel();
-        token.cancellation().unwrap().reason()
-    }
-    fn by_hand(token: &CancellationToken, _: usize) -> Reason {
-        let child = token.child_token().child_token();
-        let other = token.cancelled();
-        drop(other);
-        wait_by_hand(&child).reason()
-    }
-    fn blocked(token: &CancellationToken, _: usize) -> Reason {
-        let linked = CancellationToken::linked([token]);
-        let all = CancellationToken::all_of([&linked, token]);
-        all.blocking_cancelled().reason()
-    }
-    fn with_timeout(token: &CancellationToken, _: usize) -> Reason {
-        let hour = Duration::from_secs(3600);
-        let _ = token.blocking_cancelled_timeout(Duration::from_nanos(1));
-        token
-            .blocking_cancelled_timeout(hour)
-            .expect("before an hour has passed")
-            .reason()
-    }
-    rounds(
-        ROUNDS,
-        |_| CancellationToken::new(),
-        &[cancel, by_hand, blocked, with_timeout],
-        |_, reasons| {
-            assert_eq!(
-                reasons,
-                [
-                    Reason::Manual,
-                    Reason::Parent,
-                    Reason::Manual,
-                    Reason::Manual
-                ]
-            );
-        },
     );
 }
 

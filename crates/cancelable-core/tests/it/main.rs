@@ -6,15 +6,19 @@
 )]
 
 mod bad_input;
+mod bad_wakers;
 mod basics;
 mod callbacks;
 mod deadline_graphs;
 mod deadlines;
 mod hammer;
+mod hammer_waits;
 mod memory;
 mod model;
+mod rounds;
 mod stack;
 mod support;
 mod trees;
 mod wakers;
+mod which_deadline;
 mod world;
