@@ -137,3 +137,36 @@ fn law_t8_a_waker_that_panics_in_a_poll_leaves_the_token_whole() {
         assert_eq!(counter.wakes(), 1);
     }
 }
+
+#[test]
+fn law_t8_wakers_are_cloned_and_dropped_outside_the_locks() {
+    let token = CancellationToken::new();
+    let child = token.child_token();
+    let events = Arc::new(AtomicUsize::new(0));
+    let waker = moving({
+        let (token, child, events) = (token.clone(), child.downgrade(), Arc::clone(&events));
+        move |_| {
+            // Each of these wants the lock of the one or the other.
+            drop(token.child_token());
+            let _ = child
+                .upgrade()
+                .map(|child| (child.deadline(), child.child_token()));
+            events.fetch_add(1, Ordering::SeqCst);
+        }
+    });
+    let (mut first, mut second) = (child.cancelled(), child.cancelled());
+    for wait in [&mut first, &mut second] {
+        assert!(poll_with(wait, &waker).is_pending());
+        assert!(poll_with(wait, Waker::noop()).is_pending());
+        assert!(poll_with(wait, &waker).is_pending());
+    }
+    drop(first);
+    let before = events.swap(0, Ordering::SeqCst);
+    assert_eq!(before, 4 + 3, "clones and drops");
+    assert!(token.cancel());
+    assert_eq!(
+        events.load(Ordering::SeqCst),
+        2,
+        "a wake, and the drop that it ends with"
+    );
+}
