@@ -162,8 +162,9 @@ impl Node {
 
     /// Sets a sticky flag, and says whether the node was cancelled already; to be called with the node's lock held.
     pub(super) fn flag(&self, flag: u8) -> Flagged {
-        // Acquire, since whoever learns here that the node is cancelled acts on it (T2). Where the flag stands already, a
-        // load is enough: a canceller that is not visible to it has yet to take the lock that the caller holds.
+        // Acquire, since whoever learns here that the node is cancelled acts on it (T2). It is the second of two: they all
+        // go on to ask why it was, which acquires as well. Where the flag stands already, a load is enough: a canceller that
+        // is not visible to it has yet to take the lock that the caller holds.
         let seen = self.state.load(Ordering::Acquire);
         let before = if seen & flag == 0 {
             // One word for flag and `CANCELLED`: either the canceller's own read-modify-write sees this one, or this one
