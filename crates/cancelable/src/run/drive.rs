@@ -101,14 +101,22 @@ where
                 this.end(operation, ending);
                 Poll::Ready(output)
             }
+            // Caught as well: a limit that no runtime can watch panics here.
             Ok(Poll::Pending) => {
-                if this.is_to_stop(&operation, cx) {
-                    let why = operation.cancellation();
-                    this.end(operation, Ending::Cancelled);
-                    Poll::Ready(V::cancelled(why.expect("it is to stop: cancelled")))
-                } else {
-                    *this.operation = Some(operation);
-                    Poll::Pending
+                match catch_unwind(AssertUnwindSafe(|| this.is_to_stop(&operation, cx))) {
+                    Ok(true) => {
+                        let why = operation.cancellation();
+                        this.end(operation, Ending::Cancelled);
+                        Poll::Ready(V::cancelled(why.expect("it is to stop: cancelled")))
+                    }
+                    Ok(false) => {
+                        *this.operation = Some(operation);
+                        Poll::Pending
+                    }
+                    Err(payload) => {
+                        this.end(operation, Ending::Failed(panic::said(&*payload)));
+                        resume_unwind(payload)
+                    }
                 }
             }
             Err(payload) => {
@@ -195,9 +203,7 @@ impl<F, Fut, V> DriveProjection<'_, F, Fut, V> {
         let operation = entered.leave();
         self.limit.set(None);
         *self.cancelled = None;
-        if !self.watch.sources.is_empty() {
-            *self.watch = Watch::default();
-        }
+        self.watch.stop();
         let ending = match &dropped {
             Ok(()) => ending,
             Err(payload) => Ending::Failed(panic::said(&**payload)),

@@ -23,7 +23,17 @@ pub(super) struct Started {
 pub(super) struct Watch {
     pub(super) sources: Vec<Source>,
     /// Kept for its drop alone.
-    _signals: Vec<Listening>,
+    signals: Vec<Listening>,
+}
+
+impl Watch {
+    /// Stops all of it.
+    #[inline]
+    pub(super) fn stop(&mut self) {
+        if !(self.sources.is_empty() && self.signals.is_empty()) {
+            *self = Self::default();
+        }
+    }
 }
 
 /// Starts what `plan` describes. If it is cancelled from the start, its token is when this returns.
@@ -67,7 +77,7 @@ pub(super) fn start(plan: Cancelable) -> Started {
     }
     let watch = Watch {
         sources: more.sources,
-        _signals: listen(&record, &more.signals),
+        signals: listen(&record, &more.signals),
     };
     Started::new(record, watch, is_heard, now)
 }
