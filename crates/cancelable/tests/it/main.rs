@@ -1,6 +1,20 @@
 //! The laws of operations, sources and streams, through the public API.
 
 mod basics;
+mod blocking;
+mod conditions;
+mod counts;
+mod current;
+mod dropped;
 mod endings;
+#[cfg(feature = "tokio-util")]
+mod interop;
+mod items;
+mod limits;
+mod nesting;
+#[cfg(unix)]
+mod signals;
+mod size;
 mod support;
+mod sweep;
 mod winners;
