@@ -2,14 +2,13 @@
 
 use std::future::pending;
 use std::panic::AssertUnwindSafe;
-use std::pin::pin;
 
-use cancelable::{Cancelable, CancellationToken, OperationStatus, Reason};
+use cancelable::{Cancelable, CancellationToken, OperationStatus};
 use futures_util::FutureExt;
 use tokio::task::yield_now;
-use tokio::time::{Instant, sleep, timeout};
+use tokio::time::{sleep, timeout};
 
-use crate::support::{Handle, Log, OnDrop, compute_for, heard, poll_once, secs};
+use crate::support::{Handle, Log, compute_for, heard, secs};
 
 #[derive(Clone, Copy, Debug)]
 enum End {
@@ -206,110 +205,4 @@ async fn law_o1_the_ask_is_not_before_the_start() {
         .await;
     assert_eq!(outcome.unwrap_err().message(), "long ago");
     assert_eq!(log.take(), ["seen"]);
-}
-
-#[test]
-fn law_o1_a_limit_that_no_runtime_can_watch_ends_failed() {
-    let (log, handle) = (Log::default(), Handle::default());
-    let (keep, drops) = (handle.clone(), log.clone());
-    let mut run = Box::pin(heard(&log).timeout(secs(9)).run(async move |op| {
-        keep.keep(&op);
-        let _value = drops.note_on_drop("body dropped");
-        pending::<()>().await;
-    }));
-    let panicked = std::panic::catch_unwind(AssertUnwindSafe(|| poll_once(run.as_mut())));
-    assert!(panicked.is_err());
-    assert_eq!(handle.there().status(), OperationStatus::Failed);
-    assert_eq!(
-        log.take(),
-        ["start running", "body dropped", "error failed"]
-    );
-    drop(run);
-    assert_eq!(log.take(), [""; 0]);
-}
-
-#[tokio::test]
-async fn law_o1_a_panic_anywhere_in_the_body_ends_failed_and_goes_on() {
-    let drops_badly = || OnDrop(|| panic!("in drop"));
-    let (constructor, in_drop, after_value) = (Log::default(), Log::default(), Log::default());
-
-    let run = heard(&constructor).run(|_| -> std::future::Ready<()> { panic!("in constructor") });
-    let panic = AssertUnwindSafe(run).catch_unwind().await.unwrap_err();
-    assert_eq!(panic.downcast_ref::<&str>(), Some(&"in constructor"));
-    assert_eq!(constructor.take(), ["start running", "error failed"]);
-
-    // Cancelled, but its body cannot be dropped in peace.
-    let run = heard(&in_drop).run(async |op| {
-        let _bad = drops_badly();
-        op.cancel();
-        pending::<()>().await;
-    });
-    let panic = AssertUnwindSafe(run).catch_unwind().await.unwrap_err();
-    assert_eq!(panic.downcast_ref::<&str>(), Some(&"in drop"));
-    assert_eq!(in_drop.take(), ["start running", "error failed"]);
-
-    // A body that has its value, and falls over as it is put away.
-    let handle = Handle::default();
-    let mut bad = Some(drops_badly());
-    let keep = handle.clone();
-    let run = heard(&after_value).run(move |op| {
-        keep.keep(&op);
-        std::future::poll_fn(move |_| {
-            assert!(bad.is_some());
-            let _ = &mut bad;
-            std::task::Poll::Ready(())
-        })
-    });
-    assert!(AssertUnwindSafe(run).catch_unwind().await.is_err());
-    assert_eq!(after_value.take(), ["start running", "error failed"]);
-    let context = handle.there().context();
-    assert_eq!(context.error.as_deref(), Some("panicked: in drop"));
-}
-
-#[tokio::test(start_paused = true)]
-async fn law_o1_nothing_happens_before_the_first_poll() {
-    let log = Log::default();
-    let run = heard(&log)
-        .timeout(secs(1))
-        .run(async |_| Instant::now().elapsed());
-    let mut run = pin!(run);
-    sleep(secs(9)).await;
-    assert_eq!(log.take(), [""; 0]);
-    assert!(poll_once(run.as_mut()).is_ready());
-}
-
-#[tokio::test(start_paused = true)]
-async fn law_o2_what_is_cancelled_before_its_start_never_runs() {
-    async fn check(what: &str, reason: Reason, plan: impl FnOnce(Cancelable) -> Cancelable) {
-        let (log, handle) = (Log::default(), Handle::default());
-        let keep = handle.clone();
-        let outcome = plan(heard(&log)).run(async move |op| keep.keep(&op)).await;
-        assert_eq!(outcome.unwrap_err().reason(), reason, "{what}");
-        assert!(handle.is_empty(), "{what}: the body was called");
-        assert_eq!(log.take(), ["cancel cancelled"], "{what}");
-    }
-    let cancelled = CancellationToken::new();
-    cancelled.cancel();
-    let ended = Handle::default();
-    let _ = Cancelable::new()
-        .run(async |op| {
-            ended.keep(&op);
-            op.cancel();
-        })
-        .await;
-    check("token", Reason::Manual, |plan| plan.token(&cancelled)).await;
-    check("zero", Reason::Timeout, |plan| plan.timeout(secs(0))).await;
-    let now = Instant::now();
-    sleep(secs(1)).await;
-    check("past", Reason::Timeout, |plan| plan.deadline(now)).await;
-    check("now", Reason::Timeout, |plan| plan.deadline(Instant::now())).await;
-    check("parent", Reason::Parent, |plan| plan.parent(&ended.there())).await;
-    Cancelable::new()
-        .run(async |op| {
-            op.cancel();
-            check("around", Reason::Parent, |plan| plan).await;
-            check("both", Reason::Parent, |plan| plan.timeout(secs(0))).await;
-        })
-        .await
-        .unwrap();
 }

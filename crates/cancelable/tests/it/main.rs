@@ -12,9 +12,13 @@ mod interop;
 mod items;
 mod limits;
 mod nesting;
+mod panics;
+mod random;
+mod script;
 #[cfg(unix)]
 mod signals;
 mod size;
+mod starts;
 mod support;
 mod sweep;
 mod winners;
