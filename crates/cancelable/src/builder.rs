@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use cancelable_core::{CancellationToken, OperationContext, Progress};
 use serde_json::Value;
+use tokio::task::unconstrained;
 use tokio::time::Instant;
 
 use crate::Signal;
@@ -153,7 +154,8 @@ impl Cancelable {
             "the interval of condition '{name}' is zero: give the time from one check to the next, such as \
              Duration::from_millis(100)"
         );
-        let condition = Box::pin(source::condition(name, interval, check));
+        // Outside the budget of cooperative scheduling, as the time limit is.
+        let condition = Box::pin(unconstrained(source::condition(name, interval, check)));
         self.more().sources.push(condition);
         self
     }

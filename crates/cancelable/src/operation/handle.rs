@@ -84,7 +84,9 @@ impl Operation {
 
     /// The same with a message, a [`Reason`] or a whole [`Cancellation`].
     pub fn cancel_with(&self, why: impl Into<Cancellation>) -> bool {
-        self.token().cancel_with(why)
+        let is_first = self.token().cancel_with(why);
+        self.record.notice_ask();
+        is_first
     }
 
     /// Whether it was asked to stop.
@@ -127,13 +129,11 @@ impl Operation {
     /// When its time is up: the earliest of its own limit, those of the operations around it, and those of the tokens that
     /// it is linked to. `None` where there is no limit.
     pub fn deadline(&self) -> Option<Instant> {
-        let own = self.record.deadline;
-        let around = self.record.parent.as_ref().and_then(Self::deadline);
-        // A token's deadline runs on another clock: it crosses as time remaining. No token, no links.
-        let linked = self.record.token_if_made();
-        let linked = linked.and_then(CancellationToken::remaining);
-        let linked = linked.and_then(|left| Instant::now().checked_add(left));
-        [own, around, linked].into_iter().flatten().min()
+        // A token's deadline runs on another clock: it crosses as time remaining.
+        let left = self.token().remaining();
+        let linked = left.and_then(|left| Instant::now().checked_add(left));
+        let own = self.record.around().filter_map(|record| record.deadline);
+        own.chain(linked).min()
     }
 
     /// The time that is left until [`deadline`](Self::deadline), zero once that has passed.

@@ -10,9 +10,11 @@
 //!    other.
 //! 3. **No callback runs under the lock.**
 
+use std::iter;
 use std::sync::atomic::{AtomicU8, AtomicU64, Ordering};
 use std::sync::{Arc, OnceLock};
 use std::task::{Context, Poll, Waker};
+use std::time::Duration;
 
 use cancelable_core::{
     Cancellation, CancellationToken, OperationContext, OperationStatus, Origin, Progress, Reason,
@@ -51,11 +53,18 @@ pub(crate) struct About {
     pub(crate) tokens: Vec<CancellationToken>,
 }
 
+/// That an operation was asked to stop.
+struct Asked {
+    /// Why, as this operation tells it: with the id of its parent.
+    why: Cancellation,
+    /// When the operation noticed, by the runtime's clock.
+    noticed: Instant,
+}
+
 /// What comes about while it runs.
 #[derive(Default)]
 struct Late {
-    /// Why it was cancelled, as this operation tells it: with the id of its parent.
-    why: OnceLock<Cancellation>,
+    asked: OnceLock<Asked>,
     id: OnceLock<String>,
     changing: Mutex<Changing>,
 }
@@ -64,14 +73,20 @@ struct Late {
 struct Changing {
     callbacks: Callbacks,
     progress: Option<Progress>,
-    end: Option<Instant>,
-    /// When it ended by the clock that cancellations are stamped with.
-    end_after_ask: Option<std::time::Duration>,
+    end: Option<End>,
     error: Option<String>,
     /// The counts of streams that are open.
     streams: Vec<Arc<AtomicU64>>,
     /// What streams that are closed have delivered.
     items: u64,
+}
+
+/// An end, with what was on record by then: an ask that comes later is none.
+#[derive(Clone)]
+struct End {
+    at: Instant,
+    /// The ask that came before the end, and how long before.
+    asked: Option<(Cancellation, Duration)>,
 }
 
 /// How an operation ended.
@@ -109,10 +124,8 @@ impl Record {
         about: About,
         callbacks: Option<Callbacks>,
     ) -> Self {
-        let record = Self {
-            about: Some(Box::new(about)),
-            ..Self::plain(start, deadline, parent)
-        };
+        let mut record = Self::plain(start, deadline, parent);
+        record.about = Some(Box::new(about));
         if let Some(callbacks) = callbacks {
             record.change(|changing| changing.callbacks = callbacks);
         }
@@ -138,25 +151,49 @@ impl Record {
     pub(crate) fn token(&self) -> &CancellationToken {
         match self.token.get() {
             Some(token) => token,
-            None => self.make_token(),
+            None => self.make_tokens(),
         }
     }
 
+    /// Makes the token, and before it those of the operations around that have none yet, from the outside in; so a line of any
+    /// length fits any stack.
     #[cold]
-    fn make_token(&self) -> &CancellationToken {
-        // Before the lock, since it may make the parent's in turn.
+    fn make_tokens(&self) -> &CancellationToken {
+        let without: Vec<_> = self
+            .around()
+            .take_while(|record| record.token.get().is_none())
+            .collect();
+        for record in without.into_iter().rev() {
+            record.make_own_token();
+        }
+        self.token.get().expect("made just now, the last of them")
+    }
+
+    /// Makes the token below the parent's, which is there.
+    fn make_own_token(&self) {
         let made = match &self.parent {
-            Some(parent) => parent.token().child_token(),
+            Some(parent) => {
+                let above = parent.record.token.get();
+                above.expect("made from the outside in").child_token()
+            }
             None => CancellationToken::new(),
         };
         let mut waiting = self.waiting.lock();
-        let token = self.token.get_or_init(|| made);
+        // Somebody else may have been faster.
+        let spare = self.token.set(made).err();
         let waker = waiting.take();
         drop(waiting);
+        drop(spare);
         if let Some(waker) = waker {
             waker.wake();
         }
-        token
+    }
+
+    /// This operation and those around it, from the inside out.
+    pub(crate) fn around(&self) -> impl Iterator<Item = &Self> {
+        iter::successors(Some(self), |record| {
+            record.parent.as_ref().map(|parent| &*parent.record)
+        })
     }
 
     /// Has the driver's task woken when the operation is asked to stop, and says whether it was already.
@@ -204,28 +241,55 @@ impl Record {
 
     #[inline]
     pub(crate) fn is_cancelled(&self) -> bool {
-        match (self.token.get(), &self.parent) {
-            (Some(token), _) => token.is_cancelled(),
-            (None, Some(parent)) => parent.is_cancelled(),
-            (None, None) => false,
-        }
+        let mut around = self.around();
+        around
+            .find_map(|record| record.token.get())
+            .is_some_and(CancellationToken::is_cancelled)
     }
 
     pub(crate) fn cancellation(&self) -> Option<Cancellation> {
+        self.asked().map(|asked| asked.why.clone())
+    }
+
+    /// Notes when it was asked to stop, if it was.
+    pub(crate) fn notice_ask(&self) {
+        self.asked();
+    }
+
+    fn asked(&self) -> Option<&Asked> {
         if !self.is_cancelled() {
             return None;
         }
-        let why = self.late().why.get_or_init(|| {
+        Some(self.late().asked.get_or_init(|| {
             let why = self.token().cancellation();
             let why = why.expect("a token that is made under a cancelled parent is cancelled");
-            match &self.parent {
-                Some(parent) if why.reason() == Reason::Parent => {
+            let why = match &self.parent {
+                // A token that is linked may be the child of another token, and have that one's cancel as its cause.
+                Some(parent)
+                    if why.reason() == Reason::Parent
+                        && why.cause() == parent.token().cancellation() =>
+                {
                     why.with_origin(Origin::parent(parent.id()))
                 }
                 Some(_) | None => why,
+            };
+            Asked {
+                why,
+                noticed: Instant::now(),
             }
-        });
-        Some(why.clone())
+        }))
+    }
+
+    /// How long before `moment` it was asked to stop; at most for as long as it has been running.
+    ///
+    /// An ask is stamped by the machine's clock, and noticed by the runtime's. The machine's knows of the time until it was
+    /// noticed, the runtime's of time that a test makes pass: the longer one counts.
+    fn asked_before(&self, moment: Instant) -> Option<(Cancellation, Duration)> {
+        let Asked { why, noticed } = self.asked()?;
+        let by_machine = why.instant().elapsed();
+        let by_runtime = moment.saturating_duration_since(*noticed);
+        let age = moment.saturating_duration_since(self.start);
+        Some((why.clone(), by_machine.max(by_runtime).min(age)))
     }
 
     pub(crate) fn status(&self) -> OperationStatus {
@@ -251,8 +315,9 @@ impl Record {
             Ending::Failed(error) => (FAILED, Some(error)),
         };
         let callbacks = self.change(|changing| {
-            changing.end = Some(Instant::now());
-            changing.end_after_ask = self.cancellation().map(|why| why.instant().elapsed());
+            let at = Instant::now();
+            let asked = self.asked_before(at);
+            changing.end = Some(End { at, asked });
             changing.error = error;
             // Under the lock, so that no snapshot sees an end without its time.
             self.status.store(status, Ordering::Release);
@@ -325,8 +390,7 @@ impl Record {
         // Under the lock, so that an end is seen with its time or not at all.
         let changing = self.late().changing.lock();
         context.status = self.status();
-        context.cancellation = self.cancellation();
-        let end = changing.end;
+        let end = changing.end.clone();
         context.error.clone_from(&changing.error);
         context.progress.clone_from(&changing.progress);
         // Relaxed: a count by itself, which orders nothing.
@@ -335,17 +399,18 @@ impl Record {
             .iter()
             .map(|count| count.load(Ordering::Relaxed));
         context.items = changing.items + open.sum::<u64>();
-        context.since_asked = changing.end_after_ask;
         drop(changing);
-        context.end = end.map(clock::wall);
-        context.duration = end
-            .unwrap_or_else(Instant::now)
-            .saturating_duration_since(self.start);
-        if let Some(why) = &context.cancellation {
-            context.asked_at = Some(why.at());
-            if end.is_none() {
-                context.since_asked = Some(why.instant().elapsed());
-            }
+        context.end = end.as_ref().map(|end| clock::wall(end.at));
+        let End { at, asked } = end.unwrap_or_else(|| {
+            let at = Instant::now();
+            let asked = self.asked_before(at);
+            End { at, asked }
+        });
+        context.duration = at.saturating_duration_since(self.start);
+        if let Some((why, since)) = asked {
+            context.asked_at = Some(clock::wall(at) - since);
+            context.since_asked = Some(since);
+            context.cancellation = Some(why);
         }
         context
     }
@@ -356,6 +421,17 @@ impl Record {
 
     fn late(&self) -> &Late {
         self.late.get_or_init(Box::default)
+    }
+}
+
+/// Operations around it that nothing else holds go one after the other, so that a line of any length fits any stack.
+impl Drop for Record {
+    #[inline]
+    fn drop(&mut self) {
+        let mut next = self.parent.take();
+        while let Some(parent) = next {
+            next = Arc::into_inner(parent.record).and_then(|mut record| record.parent.take());
+        }
     }
 }
 

@@ -3,6 +3,7 @@
 use std::fmt;
 use std::marker::PhantomData;
 use std::ops::Deref;
+use std::thread;
 
 use super::start::{Started, Watch, start};
 use crate::builder::Cancelable;
@@ -71,7 +72,8 @@ impl Cancelable {
             operation,
             current: Some(entered),
             ending: None,
-            _watch: watch,
+            watch,
+            was_panicking: thread::panicking(),
             this_thread: PhantomData,
         }
     }
@@ -89,7 +91,9 @@ pub struct Entered {
     current: Option<current::Entered>,
     /// What the caller said about the end.
     ending: Option<Ending>,
-    _watch: Option<Box<Watch>>,
+    watch: Option<Box<Watch>>,
+    /// Entered by a destructor while the thread unwinds: then that panic is not this operation's.
+    was_panicking: bool,
     /// Not `Send`: the stack that it stands on is this thread's.
     this_thread: PhantomData<*const ()>,
 }
@@ -128,11 +132,14 @@ impl Drop for Entered {
             drop(current.leave());
         }
         let ending = match self.ending.take() {
-            _ if std::thread::panicking() => Ending::Failed("panicked".to_owned()),
+            _ if thread::panicking() && !self.was_panicking => {
+                Ending::Failed("panicked".to_owned())
+            }
             Some(ending) => ending,
             None if self.operation.is_cancelled() => Ending::Cancelled,
             None => Ending::Completed,
         };
+        self.watch = None;
         self.operation.record.end(ending);
     }
 }

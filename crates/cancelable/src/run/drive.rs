@@ -120,14 +120,23 @@ where
                 this.end(operation, ending);
                 Poll::Ready(output)
             }
+            // Caught as well: a limit that no runtime can watch panics here.
             Ok(Poll::Pending) => {
-                if this.is_to_stop(&operation, cx) {
-                    let why = operation.cancellation();
-                    this.drop_body_and_end(operation, Ending::Cancelled);
-                    Poll::Ready(V::cancelled(why.expect("it is to stop: cancelled")))
-                } else {
-                    *this.operation = Some(operation);
-                    Poll::Pending
+                match catch_unwind(AssertUnwindSafe(|| this.is_to_stop(&operation, cx))) {
+                    Ok(true) => {
+                        let why = operation.cancellation();
+                        this.drop_body_and_end(operation, Ending::Cancelled);
+                        Poll::Ready(V::cancelled(why.expect("it is to stop: cancelled")))
+                    }
+                    Ok(false) => {
+                        *this.operation = Some(operation);
+                        Poll::Pending
+                    }
+                    Err(payload) => {
+                        let ending = Ending::Failed(panic::said(&*payload));
+                        this.drop_body_and_end(operation, ending);
+                        resume_unwind(payload)
+                    }
                 }
             }
             Err(payload) => {

@@ -3,10 +3,12 @@
 use std::fmt::Display;
 use std::future::pending;
 use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::pin::Pin;
+use std::task::{Context, Poll};
 use std::time::Duration;
 
 use cancelable_core::{Cancellation, Origin};
-use tokio::task::spawn_blocking;
+use tokio::task::{JoinError, JoinHandle, spawn_blocking};
 use tokio::time::sleep;
 
 use crate::panic;
@@ -47,13 +49,13 @@ pub(crate) async fn condition<A: Answer>(
 ) -> Cancellation {
     let (mut checks, mut failures) = (0_u64, 0_u64);
     loop {
-        let asked = spawn_blocking(move || {
+        let asked = NotBegunIsTakenBack(spawn_blocking(move || {
             let answer = catch_unwind(AssertUnwindSafe(|| check().answer()));
             (
                 check,
                 answer.unwrap_or_else(|payload| Err(panic::said(&*payload))),
             )
-        });
+        }));
         let Ok((returned, answer)) = asked.await else {
             // The runtime is shutting down and asks nobody any more.
             return pending().await;
@@ -78,5 +80,22 @@ pub(crate) async fn condition<A: Answer>(
             }
         }
         sleep(interval).await;
+    }
+}
+
+/// A job of the blocking pool that, if nobody waits for it any more, never begins.
+struct NotBegunIsTakenBack<T>(JoinHandle<T>);
+
+impl<T> Future for NotBegunIsTakenBack<T> {
+    type Output = Result<T, JoinError>;
+
+    fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
+        Pin::new(&mut self.0).poll(cx)
+    }
+}
+
+impl<T> Drop for NotBegunIsTakenBack<T> {
+    fn drop(&mut self) {
+        self.0.abort();
     }
 }

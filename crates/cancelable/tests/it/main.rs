@@ -2,4 +2,25 @@
 
 mod attribute;
 mod basics;
+mod blocking;
 mod compile_fail;
+mod conditions;
+mod counts;
+mod current;
+mod dropped;
+mod endings;
+#[cfg(feature = "tokio-util")]
+mod interop;
+mod items;
+mod limits;
+mod nesting;
+mod panics;
+mod random;
+mod script;
+#[cfg(unix)]
+mod signals;
+mod size;
+mod starts;
+mod support;
+mod sweep;
+mod winners;

@@ -1,0 +1,137 @@
+//! S4 and S5 as operations see them: each scenario is a child process, which raises its own signals.
+
+use std::any::type_name_of_val;
+use std::future::pending;
+use std::os::unix::process::ExitStatusExt;
+use std::pin::pin;
+use std::process::{Command, Output};
+use std::{env, thread};
+
+use cancelable::{Cancelable, OperationStatus, Reason, Signal};
+use rustix::process::{getpid, kill_process};
+use tokio::runtime::Builder;
+
+use crate::support::poll_once;
+
+/// Set in the environment of the child.
+const IN_CHILD: &str = "CANCELABLE_OPERATION_TEST_CHILD";
+
+/// Runs `scenario` in a child process, this very binary, which must then die of the signal that it gets at the end.
+fn dies_of_sigterm_after<T, Fut: Future<Output = ()>>(of: T, scenario: impl FnOnce() -> Fut) {
+    if env::var_os(IN_CHILD).is_some() {
+        let runtime = Builder::new_current_thread().enable_time().build();
+        runtime.expect("a runtime").block_on(scenario());
+        raise();
+        loop {
+            thread::park();
+        }
+    }
+    let path = type_name_of_val(&of);
+    let (_, name) = path.split_once("::").expect("a test lies in a crate");
+    let child = Command::new(env::current_exe().expect("a test knows its program"))
+        .args(["--exact", name, "--nocapture", "--test-threads=1"])
+        .env(IN_CHILD, "yes")
+        .output();
+    let Output { status, stderr, .. } = child.expect("a test can start its own program");
+    let stderr = String::from_utf8_lossy(&stderr);
+    assert_eq!(
+        status.signal(),
+        Some(Signal::TERMINATE.number()),
+        "{status}: {stderr}"
+    );
+}
+
+/// In the child: sends it SIGTERM.
+fn raise() {
+    kill_process(getpid(), rustix::process::Signal::TERM).expect("one may signal oneself");
+}
+
+fn on_sigterm() -> Cancelable {
+    Cancelable::new().signal(Signal::TERMINATE)
+}
+
+#[test]
+fn law_s4_signal_reaches_every_operation_and_the_default_is_back_after() {
+    dies_of_sigterm_after(
+        law_s4_signal_reaches_every_operation_and_the_default_is_back_after,
+        || async {
+            let mut one = pin!(on_sigterm().run(async |_| pending::<()>().await));
+            let combined = Cancelable::new().combine(on_sigterm());
+            let mut two = pin!(combined.run(async |_| pending::<()>().await));
+            assert!(poll_once(one.as_mut()).is_pending());
+            assert!(poll_once(two.as_mut()).is_pending());
+            raise();
+            let (one, two) = tokio::join!(one, two);
+            for why in [one.unwrap_err(), two.unwrap_err()] {
+                assert_eq!(why.reason(), Reason::Signal);
+                assert_eq!(why.message(), "received signal SIGTERM (15)");
+            }
+        },
+    );
+}
+
+#[test]
+fn law_s4_signal_is_heard_after_another_operation_has_ended() {
+    dies_of_sigterm_after(
+        law_s4_signal_is_heard_after_another_operation_has_ended,
+        || async {
+            let mut second = pin!(on_sigterm().run(async |_| pending::<()>().await));
+            assert!(poll_once(second.as_mut()).is_pending());
+            on_sigterm().run(async |_| ()).await.unwrap();
+            {
+                let mut dropped = pin!(on_sigterm().run(async |_| pending::<()>().await));
+                assert!(poll_once(dropped.as_mut()).is_pending());
+            }
+            raise();
+            assert_eq!(second.await.unwrap_err().reason(), Reason::Signal);
+        },
+    );
+}
+
+#[test]
+fn law_s4_signal_is_let_go_at_the_end_though_the_future_is_kept() {
+    dies_of_sigterm_after(
+        law_s4_signal_is_let_go_at_the_end_though_the_future_is_kept,
+        || async {
+            let mut kept = Box::pin(on_sigterm().run(async |_| ()));
+            assert!(kept.as_mut().await.is_ok());
+            let plan = on_sigterm().on_cancel(|_| {
+                // Already here: who ends now is not held up by a second signal.
+                raise();
+                loop {
+                    thread::park();
+                }
+            });
+            let mut cancelled = Box::pin(plan.run(async |op| {
+                op.cancel();
+                pending::<()>().await;
+            }));
+            let _ = cancelled.as_mut().await;
+            unreachable!("{:p} {:p} are kept", kept, cancelled);
+        },
+    );
+}
+
+#[test]
+fn law_s4_signal_reaches_a_plain_thread() {
+    dies_of_sigterm_after(law_s4_signal_reaches_a_plain_thread, || async {
+        let entered = on_sigterm().enter_blocking();
+        raise();
+        let why = entered.token().blocking_cancelled();
+        assert_eq!(why.message(), "received signal SIGTERM (15)");
+        assert_eq!(entered.status(), OperationStatus::Cancelling);
+        let op = entered.clone();
+        drop(entered);
+        assert_eq!(op.status(), OperationStatus::Cancelled);
+        let last = on_sigterm().on_cancel(|_| {
+            raise();
+            loop {
+                thread::park();
+            }
+        });
+        let last = last.enter_blocking();
+        last.cancel();
+        drop(last);
+        unreachable!("the callback never returns");
+    });
+}

@@ -1,0 +1,60 @@
+//! What an operation costs in allocations, and on which threads its future may go.
+
+use std::future::{pending, ready};
+use std::rc::Rc;
+
+use allocation_counter::measure;
+use cancelable::{Cancelable, CancellationToken, Operation};
+
+use crate::support::{poll_once, secs};
+
+#[tokio::test]
+async fn an_operation_that_is_ready_takes_two_allocations_at_most() {
+    let one = || {
+        let run = Cancelable::new().timeout(secs(9)).run(|_| ready(()));
+        let mut run = std::pin::pin!(run);
+        assert!(poll_once(run.as_mut()).is_ready());
+    };
+    // The thread's own stack of current operations comes first.
+    one();
+    let taken = measure(one);
+    assert!(taken.count_total <= 2, "{taken:?}");
+    assert_eq!(taken.bytes_current, 0);
+}
+
+#[test]
+fn law_t6_ended_operations_leave_nothing_on_a_long_lived_token() {
+    let token = CancellationToken::new();
+    let some = |times: u32| {
+        for _ in 0..times {
+            let mut run = Box::pin(Cancelable::new().token(&token).run(|op| {
+                op.on_progress(|_, _| ());
+                pending::<()>()
+            }));
+            assert!(poll_once(run.as_mut()).is_pending());
+        }
+    };
+    some(8);
+    let left = measure(|| some(10_000));
+    assert_eq!((left.count_current, left.bytes_current), (0, 0));
+}
+
+#[test]
+fn the_future_is_send_when_the_body_is() {
+    fn is_send<T: Send>(_: &T) {}
+    fn is_send_and_sync<T: Send + Sync>() {}
+    let plan = || Cancelable::new().condition("never", secs(1), || false);
+    is_send(&plan());
+    is_send(&plan().run(async |op: Operation| op.cancelled().await));
+    is_send(&plan().run(|_| async { tokio::task::yield_now().await }));
+    is_send(&plan().try_run(async |_| Ok::<_, cancelable::Cancellation>(())));
+    is_send_and_sync::<Operation>();
+    // One that is not is fine too, on its own thread.
+    let local = Rc::new(7);
+    let mut run = Box::pin(Cancelable::new().run(async |_| {
+        tokio::task::yield_now().await;
+        *local
+    }));
+    assert!(poll_once(run.as_mut()).is_pending());
+    assert!(poll_once(run.as_mut()).is_ready());
+}
