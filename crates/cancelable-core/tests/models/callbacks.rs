@@ -1,6 +1,6 @@
 //! Cancel against callbacks that come and go: each is called once or never, and whoever takes it back knows which.
 
-use cancelable_core::CancellationToken;
+use cancelable_core::{Cancellation, CancellationToken};
 
 use super::{Count, start};
 
@@ -153,8 +153,14 @@ fn law_t8_a_callback_may_do_anything_to_its_own_token() {
                     assert_eq!(token.cancellation().as_ref(), Some(why));
                     assert!(!token.cancel());
                     assert!(token.child_token().is_cancelled());
-                    let calls = calls.clone();
-                    token.on_cancel(move |_| calls.add()).detach();
+                    let late = {
+                        let (token, calls) = (token.clone(), calls.clone());
+                        move |_: &Cancellation| {
+                            assert!(token.cancellation().is_some());
+                            calls.add();
+                        }
+                    };
+                    token.on_cancel(late).detach();
                 }
             })
             .detach();

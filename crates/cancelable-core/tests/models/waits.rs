@@ -143,6 +143,26 @@ fn law_t9_a_waiter_that_goes_takes_no_other_with_it() {
 }
 
 #[test]
+fn law_t9_a_second_waiter_that_goes_takes_no_other_with_it() {
+    loom::model(|| {
+        let token = CancellationToken::new();
+        let (_, going_waker) = Bell::new();
+        let (staying_bell, staying_waker) = Bell::new();
+        let mut staying = token.clone().cancelled_owned();
+        let mut going = token.clone().cancelled_owned();
+        assert!(poll(&mut staying, &staying_waker).is_pending());
+        assert!(poll(&mut going, &going_waker).is_pending());
+        let other = start({
+            let token = token.clone();
+            move || token.cancel()
+        });
+        drop(going);
+        other.join().unwrap();
+        assert!(staying_bell.has_rung());
+    });
+}
+
+#[test]
 fn law_t9_block_on() {
     loom::model(|| {
         let token = CancellationToken::new();
