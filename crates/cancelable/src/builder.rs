@@ -180,8 +180,8 @@ impl Cancelable {
 
     /// Has `callback` called as the operation starts.
     ///
-    /// Callbacks of all kinds run in the order of their registration, where the operation runs. One that panics is logged and
-    /// harms nothing else.
+    /// Callbacks of all kinds run in the order of their registration, where the operation runs, and are dropped when it has
+    /// ended. One that panics is logged and harms nothing else.
     pub fn on_start(mut self, callback: impl FnOnce(&OperationContext) + Send + 'static) -> Self {
         self.callbacks().start.push(Box::new(callback));
         self

@@ -5,14 +5,18 @@
 //! 1. **The status only goes forward**, and is written by whoever drives the operation alone: once to running, once to its
 //!    end. "Cancelling" is not stored; it is "running" with a token that is cancelled.
 //! 2. **The token is made on first need.** Before that nobody outside can have asked this operation to stop, and whether
-//!    one that encloses it was asked, its parent knows.
+//!    one that encloses it was asked, its parent knows. A driver that has to wait before there is one leaves its waker here,
+//!    and whoever makes the token wakes it, so that it goes on to wait there: both under one lock, so neither misses the
+//!    other.
 //! 3. **No callback runs under the lock.**
 
 use std::sync::atomic::{AtomicU8, AtomicU64, Ordering};
 use std::sync::{Arc, OnceLock};
+use std::task::{Context, Poll, Waker};
 
 use cancelable_core::{
     Cancellation, CancellationToken, OperationContext, OperationStatus, Origin, Progress, Reason,
+    WakerSlot,
 };
 use parking_lot::Mutex;
 use serde_json::{Map, Value};
@@ -29,6 +33,8 @@ pub(crate) struct Record {
     pub(crate) deadline: Option<Instant>,
     pub(crate) parent: Option<Operation>,
     token: OnceLock<CancellationToken>,
+    /// The waker of a driver that waits while there is no token. Its lock is held while the token is made.
+    waiting: Mutex<Option<Waker>>,
     about: Option<Box<About>>,
     /// What most operations never need, made on first need: so the record is small, and quick to make.
     late: OnceLock<Box<Late>>,
@@ -90,6 +96,7 @@ impl Record {
             deadline,
             parent,
             token: OnceLock::new(),
+            waiting: Mutex::new(None),
             about: None,
             late: OnceLock::new(),
         }
@@ -129,10 +136,65 @@ impl Record {
     }
 
     pub(crate) fn token(&self) -> &CancellationToken {
-        self.token.get_or_init(|| match &self.parent {
+        match self.token.get() {
+            Some(token) => token,
+            None => self.make_token(),
+        }
+    }
+
+    #[cold]
+    fn make_token(&self) -> &CancellationToken {
+        // Before the lock, since it may make the parent's in turn.
+        let made = match &self.parent {
             Some(parent) => parent.token().child_token(),
             None => CancellationToken::new(),
-        })
+        };
+        let mut waiting = self.waiting.lock();
+        let token = self.token.get_or_init(|| made);
+        let waker = waiting.take();
+        drop(waiting);
+        if let Some(waker) = waker {
+            waker.wake();
+        }
+        token
+    }
+
+    /// Has the driver's task woken when the operation is asked to stop, and says whether it was already.
+    pub(crate) fn poll_asked(&self, slot: &mut WakerSlot, cx: &mut Context<'_>) -> Poll<()> {
+        let token = match (self.token.get(), &self.parent) {
+            (Some(token), _) => token,
+            // What encloses it may be asked at any time, and tells through the tokens.
+            (None, Some(_)) => self.token(),
+            (None, None) => match self.wait_for_token(cx.waker()) {
+                Some(token) => token,
+                None => return Poll::Pending,
+            },
+        };
+        token.poll_cancelled(slot, cx).map(drop)
+    }
+
+    /// Leaves the waker for whoever makes the token, unless that is made.
+    fn wait_for_token(&self, waker: &Waker) -> Option<&CancellationToken> {
+        // Cloned before and dropped after the lock is held, since both are somebody else's code.
+        let new = waker.clone();
+        let mut waiting = self.waiting.lock();
+        let token = self.token.get();
+        let old = match token {
+            None => waiting.replace(new),
+            Some(_) => Some(new),
+        };
+        drop(waiting);
+        drop(old);
+        token
+    }
+
+    /// Takes back what [`poll_asked`](Self::poll_asked) left behind, for a record that outlives its driver.
+    pub(crate) fn stop_waiting(&self, slot: &mut WakerSlot) {
+        if let Some(token) = self.token.get() {
+            slot.clear(token);
+        }
+        let waker = self.waiting.lock().take();
+        drop(waker);
     }
 
     /// The token, if anybody has needed it.

@@ -164,7 +164,7 @@ impl<F, Fut, V> DriveProjection<'_, F, Fut, V> {
     /// Whether the operation was asked to stop, or is asked to here and now; if not, whoever asks later wakes the task.
     fn is_to_stop(&mut self, operation: &Operation, cx: &mut Context<'_>) -> bool {
         let record = &operation.record;
-        if record.token().poll_cancelled(self.waker, cx).is_ready() {
+        if record.poll_asked(self.waker, cx).is_ready() {
             return true;
         }
         if let Some(deadline) = record.deadline {
@@ -206,13 +206,16 @@ impl<F, Fut, V> DriveProjection<'_, F, Fut, V> {
     #[inline]
     fn end(&mut self, operation: Operation, ending: Ending) {
         self.limit.set(None);
-        if let Some(token) = operation.record.token_if_made() {
-            self.waker.clear(token);
-        }
         *self.watch = None;
-        // The last handle, and nobody to tell: what is written could never be read.
-        if *self.is_heard || Arc::strong_count(&operation.record) > 1 {
-            operation.record.end(ending);
+        let record = &operation.record;
+        // If this is the last handle and there is nobody to tell, what is written could never be read.
+        let is_seen = *self.is_heard || Arc::strong_count(record) > 1;
+        // The token may have handles of its own.
+        if is_seen || record.token_if_made().is_some() {
+            record.stop_waiting(self.waker);
+        }
+        if is_seen {
+            record.end(ending);
         }
     }
 

@@ -21,7 +21,8 @@ impl Operation {
     /// The items of `source` for as long as the operation is not cancelled; then the reason, and no more.
     ///
     /// Each item comes as `Ok`, and a cancel as one `Err` at the end, so a stream that ended early cannot pass for one that
-    /// is done. `source` is polled only when this one is, so back-pressure is its own.
+    /// is done. `source` is polled only when this one is, so back-pressure is its own. A `source` that is not `Unpin`, such as
+    /// an `unfold`, is pinned like any stream: `pin!(op.stream(source))`.
     ///
     /// ```
     /// # #[tokio::main(flavor = "current_thread")] async fn main() {
@@ -96,7 +97,8 @@ pin_project! {
 }
 
 impl<S: Stream> OperationStream<S> {
-    /// Reports progress after every `n` items, as `processed 100 items`; 0 for never.
+    /// Reports progress after every `n` items, as `processed 100 items`; 0 for never. The report comes as the source gives
+    /// the item, before the item is handed on.
     pub fn report_every(mut self, n: u64) -> Self {
         self.report_every = n;
         self.report_at = match n {
