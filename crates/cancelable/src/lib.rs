@@ -37,7 +37,7 @@
 //!
 //! # Features
 //!
-//! - `tokio-util`: links to and from that crate's tokens; see [`TokioUtilTokens`](crate::TokioUtilTokens).
+//! - `tokio-util`: links to and from that crate's tokens; see [`TokioUtilTokens`].
 
 mod builder;
 #[cfg(feature = "tokio-util")]

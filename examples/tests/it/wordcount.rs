@@ -12,7 +12,8 @@ use rustix::fs::{Mode, OFlags};
 use rustix::pty::{OpenptFlags, grantpt, openpt, ptsname, unlockpt};
 use tempfile::TempDir;
 
-use self::child::{Ended, Running, program, with_pipes, wordcount};
+use self::child::{Ended, Running, with_pipes, wordcount};
+use crate::programs::program;
 
 /// A file with this content, in a folder that goes with the value.
 struct Sample {
@@ -249,7 +250,9 @@ fn an_error_in_the_middle_keeps_what_was_counted() {
 #[test]
 fn a_closed_standard_input_is_empty() {
     let mut shell = Command::new("sh");
-    shell.args(["-c", r#"exec "$0" <&-"#]).arg(program());
+    shell
+        .args(["-c", r#"exec "$0" <&-"#])
+        .arg(program("wordcount"));
     let ended = Running::start(with_pipes(shell)).end();
     assert_eq!(ended.output, totals(0, 0, 0));
     assert_eq!((ended.errors.as_str(), ended.code), ("", Some(0)));

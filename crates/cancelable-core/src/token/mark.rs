@@ -70,7 +70,8 @@ fn strike_locked(node: &Node, inner: &mut Inner, why: &Cancellation) -> Option<S
     }
     // Stored before the bit, and read under the lock alone, so whoever sees the bit finds it.
     inner.why = Some(why.clone());
-    // Release publishes what the canceller wrote to whoever asks (T2). Acquire, since the flags are acted on.
+    // Release publishes what the canceller wrote to whoever asks (T2). Acquire, since it may have lost to a parent's
+    // canceller, which took no lock, and then says so.
     if node.state.fetch_or(CANCELLED, Ordering::AcqRel) & CANCELLED != 0 {
         // The parent's canceller, which takes no lock to mark a child, was faster.
         inner.why = None;
@@ -81,8 +82,8 @@ fn strike_locked(node: &Node, inner: &mut Inner, why: &Cancellation) -> Option<S
 
 /// Marks a child, which needs no lock for that, and says whether there is anything to take out of it then.
 fn strike_child(node: &Node) -> bool {
-    // As in `strike_locked`.
-    let before = node.state.fetch_or(CANCELLED, Ordering::AcqRel);
+    // Release as in `strike_locked`. No acquire: what the flags lead to is behind the lock.
+    let before = node.state.fetch_or(CANCELLED, Ordering::Release);
     before & CANCELLED == 0 && before & (LISTENED | BRANCHED) != 0
 }
 

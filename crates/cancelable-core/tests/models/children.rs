@@ -64,6 +64,23 @@ fn law_t5_children_made_by_two_threads_during_a_cancel() {
 }
 
 #[test]
+fn law_t3_a_first_child_is_marked_before_a_second_cancel_returns() {
+    loom::model(|| {
+        let root = CancellationToken::new();
+        let other = start({
+            let root = root.clone();
+            move || {
+                let child = root.child_token();
+                root.cancel();
+                assert!(child.is_cancelled());
+            }
+        });
+        root.cancel();
+        other.join().unwrap();
+    });
+}
+
+#[test]
 fn law_t3_a_child_dropped_during_a_cancel_hides_no_other() {
     loom::model(|| {
         let root = CancellationToken::new();

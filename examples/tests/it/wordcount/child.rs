@@ -3,19 +3,18 @@
 //! A child that is not done after 20 s is killed, so that whoever waits for its output finds the end of it.
 
 use std::io::{BufRead, BufReader, Read};
-use std::path::{Path, PathBuf};
 use std::process::{Child, ChildStderr, ChildStdout, Command, Stdio};
-use std::sync::LazyLock;
 use std::sync::mpsc::{self, RecvTimeoutError, Sender};
 use std::thread::{self, JoinHandle};
 use std::time::Duration;
-use std::{env, fs};
 
 use rustix::process::{Pid, Signal, kill_process};
 
+use crate::programs::program;
+
 /// The example with these arguments and no input; what it prints is read by the test.
 pub(super) fn wordcount(arguments: &[&str]) -> Command {
-    let mut command = Command::new(program());
+    let mut command = Command::new(program("wordcount"));
     command.args(arguments);
     with_pipes(command)
 }
@@ -27,38 +26,6 @@ pub(super) fn with_pipes(mut command: Command) -> Command {
         .stdout(Stdio::piped())
         .stderr(Stdio::piped());
     command
-}
-
-/// The example's program, which cargo builds beside the tests when it builds all targets.
-///
-/// Given the name of a test, `cargo test` builds no examples: better to stop than to test what was built some time ago.
-pub(super) fn program() -> PathBuf {
-    static FOUND: LazyLock<PathBuf> = LazyLock::new(|| {
-        let tests = env::current_exe().expect("a test knows its program");
-        let profile = tests.ancestors().nth(2).expect("it lies in `deps`");
-        let program = profile.join("examples").join("wordcount");
-        assert!(
-            is_up_to_date(&program),
-            "{} is missing, or older than its source: build it with `cargo build --package cancelable-examples \
-             --examples`, in the profile of the tests",
-            program.display()
-        );
-        program
-    });
-    FOUND.clone()
-}
-
-/// Whether a program is there, and no file newer that went into it, by the list that cargo puts beside it.
-fn is_up_to_date(program: &Path) -> bool {
-    let modified = |path: &Path| fs::metadata(path).and_then(|about| about.modified());
-    let Ok(built) = modified(program) else {
-        return false;
-    };
-    let sources = fs::read_to_string(program.with_extension("d")).unwrap_or_default();
-    sources
-        .split_whitespace()
-        .filter_map(|source| modified(Path::new(source)).ok())
-        .all(|changed| changed <= built)
 }
 
 /// A child that runs.

@@ -1,0 +1,115 @@
+//! Which of several deadlines counts, in plain cases (T11); random ones are in `deadline_graphs`.
+
+use std::thread;
+use std::time::Duration;
+
+use cancelable_core::{CancellationToken, Origin, Reason};
+
+use super::deadlines::{HOUR, millis, timed};
+
+#[test]
+fn law_t11_a_child_ends_by_its_parents_deadline() {
+    let parent = timed(millis(5));
+    let child = parent.child_token();
+    child.cancel_after(HOUR);
+    assert_eq!(child.deadline(), parent.deadline());
+    assert!(child.remaining().unwrap() <= millis(5));
+    let why = child.blocking_cancelled();
+    assert_eq!(
+        (why.reason(), why.cause()),
+        (Reason::Parent, parent.cancellation())
+    );
+    assert_eq!(why.cause().unwrap().reason(), Reason::Timeout);
+
+    let parent = timed(HOUR);
+    let child = parent.child_token();
+    child.cancel_after(millis(5));
+    assert!(child.deadline() < parent.deadline());
+    assert_eq!(child.blocking_cancelled().reason(), Reason::Timeout);
+    assert!(!parent.is_cancelled());
+}
+
+#[test]
+fn law_t11_of_several_the_earliest_counts() {
+    for order in [[millis(4), HOUR], [HOUR, millis(4)]] {
+        let token = timed(order[0]);
+        token.cancel_after(order[1]);
+        assert!(token.remaining().unwrap() <= millis(4));
+        assert_eq!(
+            token.blocking_cancelled().origin(),
+            &Origin::timeout(millis(4))
+        );
+    }
+}
+
+#[test]
+fn law_t11_linked_ends_with_the_earliest_and_all_of_with_the_latest() {
+    let (early, late, never) = (
+        timed(millis(5)),
+        timed(millis(10)),
+        CancellationToken::new(),
+    );
+    let linked = CancellationToken::linked([&never, &late, &early]);
+    let all = CancellationToken::all_of([&early, &late]);
+    let part = CancellationToken::all_of([&early, &never]);
+    let nested = CancellationToken::all_of([&CancellationToken::linked([&late]), &early]);
+    assert_eq!(linked.deadline(), early.deadline());
+    assert_eq!(all.deadline(), late.deadline());
+    assert_eq!(part.deadline(), None);
+    // The linked one inside was dropped at once, so the outer one waits for ever.
+    assert_eq!(nested.deadline(), None);
+    let inner = CancellationToken::linked([&late, &never]);
+    let nested = CancellationToken::all_of([&inner, &all, &early]);
+    assert_eq!(nested.deadline(), late.deadline());
+    assert_eq!(linked.blocking_cancelled(), early.cancellation().unwrap());
+    assert_eq!(all.blocking_cancelled(), late.cancellation().unwrap());
+    assert_eq!(nested.blocking_cancelled(), late.cancellation().unwrap());
+    assert!(!part.is_cancelled());
+}
+
+#[test]
+fn law_t11_a_member_that_fired_is_not_waited_for() {
+    let (fired, timed) = (CancellationToken::new(), timed(HOUR));
+    let before = CancellationToken::all_of([&fired, &timed]);
+    assert_eq!(before.deadline(), None);
+    fired.cancel();
+    let after = CancellationToken::all_of([&timed, &fired]);
+    assert_eq!(
+        (before.deadline(), after.deadline()),
+        (timed.deadline(), timed.deadline())
+    );
+}
+
+#[test]
+fn law_t11_a_deadline_set_twice_from_two_threads_is_the_earlier() {
+    let token = CancellationToken::new();
+    let other = thread::spawn({
+        let token = token.clone();
+        move || token.cancel_after(millis(3))
+    });
+    token.cancel_after(HOUR);
+    other.join().unwrap();
+    assert_eq!(
+        token.blocking_cancelled().origin(),
+        &Origin::timeout(millis(3))
+    );
+    // A late deadline of a cancelled token changes nothing.
+    token.cancel_after(Duration::ZERO);
+    assert_eq!(
+        token.cancellation().unwrap().origin(),
+        &Origin::timeout(millis(3))
+    );
+}
+
+#[test]
+fn law_t11_a_deadline_that_has_passed_stays_a_fact() {
+    let token = timed(millis(2));
+    let deadline = token.deadline();
+    let child = token.child_token();
+    token.blocking_cancelled();
+    assert_eq!(
+        (token.deadline(), token.remaining()),
+        (deadline, Some(Duration::ZERO))
+    );
+    assert_eq!(child.remaining(), Some(Duration::ZERO));
+}
