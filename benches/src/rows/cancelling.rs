@@ -19,6 +19,12 @@ pub(crate) static ROWS: &[Row] = &[
 ];
 
 fn cancel(effort: &Effort, children: usize) -> Measured {
+    // The smaller the family, the more a single interruption weighs, and the cheaper are more processes.
+    let more = if children < 1_000_000 { 5 } else { 1 };
+    let effort = &Effort {
+        processes: more * effort.processes,
+        ..*effort
+    };
     let children = effort.children(children);
     let [theirs, ours] = process::figures(
         effort,

@@ -151,6 +151,8 @@ fn drain<S: Stream>(mut stream: Pin<&mut S>, items: u64, take: impl Fn(S::Item) 
     assert_eq!(count, items);
 }
 
+/// As a loop of one's own would have it: part of the loop.
+#[inline(always)]
 fn next<S: Stream>(stream: Pin<&mut S>) -> Option<S::Item> {
     match stream.poll_next(&mut context()) {
         Poll::Ready(item) => item,

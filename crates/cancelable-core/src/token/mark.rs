@@ -80,14 +80,11 @@ fn strike_locked(node: &Node, inner: &mut Inner, why: &Cancellation) -> Option<S
     Some(take(inner))
 }
 
-/// Marks a child, which needs no lock unless somebody listens or hangs below.
-fn strike_child(node: &Node) -> Option<Struck> {
+/// Marks a child, which needs no lock for that, and says whether there is anything to take out of it then.
+fn strike_child(node: &Node) -> bool {
     // Release as in `strike_locked`. No acquire: what the flags lead to is behind the lock.
     let before = node.state.fetch_or(CANCELLED, Ordering::Release);
-    if before & CANCELLED != 0 || before & (LISTENED | BRANCHED) == 0 {
-        return None;
-    }
-    Some(take(&mut node.inner.lock()))
+    before & CANCELLED == 0 && before & (LISTENED | BRANCHED) != 0
 }
 
 fn take(inner: &mut Inner) -> Struck {
@@ -116,7 +113,14 @@ fn mark_dependents(first: Slab<Dependent>, why: &Cancellation, told: &mut Told) 
                 &dependent;
             let Some(node) = node.upgrade() else { continue };
             let (struck, generation) = match dependent {
-                Dependent::Child(_) => (strike_child(&node), generation + 1),
+                Dependent::Child(_) => {
+                    // Most have nothing, and then what could be taken is not to be moved about.
+                    if !strike_child(&node) {
+                        told.let_go(node);
+                        continue;
+                    }
+                    (Some(take(&mut node.inner.lock())), generation + 1)
+                }
                 Dependent::Linked(_) => {
                     let why = why.below(generation);
                     let struck = strike_locked(&node, &mut node.inner.lock(), &why);
@@ -124,17 +128,15 @@ fn mark_dependents(first: Slab<Dependent>, why: &Cancellation, told: &mut Told) 
                 }
                 Dependent::AllOf(_) => (member_fired(&node, &why.below(generation)), generation),
             };
-            let dependents = match struck {
-                None => Slab::new(),
-                Some(struck) => {
-                    told.add(why, generation, struck.listeners);
-                    struck.dependents
-                }
+            let Some(struck) = struck else {
+                told.let_go(node);
+                continue;
             };
-            if dependents.is_empty() {
+            told.add(why, generation, struck.listeners);
+            if struck.dependents.is_empty() {
                 told.let_go(node);
             } else {
-                worklist.push((Some(node), dependents, generation));
+                worklist.push((Some(node), struck.dependents, generation));
             }
         }
         if let Some(owner) = owner {

@@ -77,8 +77,17 @@ impl Told {
     }
 
     /// Lets go of a node that was looked at.
+    #[inline]
     pub(super) fn let_go(&mut self, node: Arc<Node>) {
-        self.gone.extend(Arc::into_inner(node));
+        // Hardly ever the last: then it is not worth the room that a whole node takes on the way.
+        if let Some(last) = Arc::into_inner(node) {
+            self.keep(last);
+        }
+    }
+
+    #[cold]
+    fn keep(&mut self, last: Last<Node>) {
+        self.gone.push(last);
     }
 
     /// Wakes, then calls, on this thread. What panics is caught: the panic hook has reported it, and the next is told.

@@ -150,46 +150,31 @@ impl<S: Stream> Stream for OperationStream<S> {
     type Item = Result<S::Item, Cancellation>;
 
     #[inline]
-    fn poll_next(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Self::Item>> {
-        let mut this = self.project();
-        let Some(source) = this.source.as_mut().as_pin_mut() else {
+    fn poll_next(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Self::Item>> {
+        let this = self.as_mut().project();
+        let Some(source) = this.source.as_pin_mut() else {
             return Poll::Ready(None);
         };
-        if !this.token.is_cancelled() {
-            match source.poll_next(cx) {
-                Poll::Ready(Some(item)) => {
-                    *this.count += 1;
-                    // Relaxed: a count by itself, which orders nothing.
-                    this.published.store(*this.count, Ordering::Relaxed);
-                    if let Some(keeper) = this.keeper {
-                        keeper.keep(&item);
-                    }
-                    if *this.count == *this.report_at {
-                        *this.report_at = this.count.saturating_add(*this.report_every);
-                        report(this.operation, *this.count);
-                    }
-                    return Poll::Ready(Some(Ok(item)));
-                }
-                Poll::Ready(None) => {
-                    *this.is_completed = true;
-                    *this.cancelled = None;
-                    this.source.set(None);
-                    return Poll::Ready(None);
-                }
-                Poll::Pending => {
-                    let cancelled = this
-                        .cancelled
-                        .get_or_insert_with(|| this.token.clone().cancelled_owned());
-                    if Pin::new(cancelled).poll(cx).is_pending() {
-                        return Poll::Pending;
-                    }
-                }
-            }
+        if this.token.is_cancelled() {
+            return self.cut_off();
         }
-        *this.cancelled = None;
-        this.source.set(None);
-        let why = this.operation.cancellation();
-        Poll::Ready(Some(Err(why.expect("its token is cancelled"))))
+        match source.poll_next(cx) {
+            Poll::Ready(Some(item)) => {
+                *this.count += 1;
+                // Relaxed: a count by itself, which orders nothing.
+                this.published.store(*this.count, Ordering::Relaxed);
+                if let Some(keeper) = this.keeper {
+                    keeper.keep(&item);
+                }
+                if *this.count == *this.report_at {
+                    *this.report_at = this.count.saturating_add(*this.report_every);
+                    report(this.operation, *this.count);
+                }
+                Poll::Ready(Some(Ok(item)))
+            }
+            Poll::Ready(None) => self.complete(),
+            Poll::Pending => self.wait(cx),
+        }
     }
 
     fn size_hint(&self) -> (usize, Option<usize>) {
@@ -199,6 +184,43 @@ impl<S: Stream> Stream for OperationStream<S> {
             None => Some(0),
         };
         (0, most)
+    }
+}
+
+/// What a poll does when no item is ready. Each stands aside, so that the way of an item is short enough to become part of
+/// the loop that takes it.
+impl<S: Stream> OperationStream<S> {
+    #[inline(never)]
+    fn wait(
+        mut self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+    ) -> Poll<Option<Result<S::Item, Cancellation>>> {
+        let this = self.as_mut().project();
+        let cancelled = this
+            .cancelled
+            .get_or_insert_with(|| this.token.clone().cancelled_owned());
+        match Pin::new(cancelled).poll(cx) {
+            Poll::Pending => Poll::Pending,
+            Poll::Ready(_) => self.cut_off(),
+        }
+    }
+
+    #[cold]
+    fn complete(self: Pin<&mut Self>) -> Poll<Option<Result<S::Item, Cancellation>>> {
+        let mut this = self.project();
+        *this.is_completed = true;
+        *this.cancelled = None;
+        this.source.set(None);
+        Poll::Ready(None)
+    }
+
+    #[cold]
+    fn cut_off(self: Pin<&mut Self>) -> Poll<Option<Result<S::Item, Cancellation>>> {
+        let mut this = self.project();
+        *this.cancelled = None;
+        this.source.set(None);
+        let why = this.operation.cancellation();
+        Poll::Ready(Some(Err(why.expect("its token is cancelled"))))
     }
 }
 

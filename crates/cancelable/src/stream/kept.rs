@@ -79,6 +79,8 @@ impl<T: Clone> Keeper<T> {
 }
 
 impl<T> Keeper<T> {
+    /// Not inlined, since most streams keep nothing.
+    #[inline(never)]
     pub(super) fn keep(&self, item: &T) {
         if self.limit == 0 {
             return;
