@@ -120,13 +120,16 @@ fn law_t8_a_callback_may_use_the_parent_whose_cancel_it_hears() {
         let child = used.child_token();
         used.cancel();
         drop(used);
-        done.send(child.is_cancelled()).expect("awaited");
+        let here = thread::current().id();
+        done.send((child.is_cancelled(), here)).expect("awaited");
     });
     callback.detach();
-    // It returns though the callback wants the lock that it holds.
+    // Whatever locks it holds as it wakes us, the callback runs beside.
     parent.cancel();
     assert!(ours.is_cancelled());
-    assert!(is_done.recv().unwrap());
+    let (is_cancelled, there) = is_done.recv().unwrap();
+    assert!(is_cancelled);
+    assert_ne!(there, thread::current().id());
 }
 
 #[test]

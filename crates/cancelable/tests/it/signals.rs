@@ -4,7 +4,8 @@ use std::any::type_name_of_val;
 use std::future::pending;
 use std::os::unix::process::ExitStatusExt;
 use std::pin::pin;
-use std::process::{Command, Output};
+use std::process::{self, Command, Output};
+use std::time::Duration;
 use std::{env, thread};
 
 use cancelable::{Cancelable, OperationStatus, Reason, Signal};
@@ -16,9 +17,17 @@ use crate::support::poll_once;
 /// Set in the environment of the child.
 const IN_CHILD: &str = "CANCELABLE_OPERATION_TEST_CHILD";
 
+/// How long a child may take.
+const PATIENCE: Duration = Duration::from_secs(20);
+
 /// Runs `scenario` in a child process, this very binary, which must then die of the signal that it gets at the end.
 fn dies_of_sigterm_after<T, Fut: Future<Output = ()>>(of: T, scenario: impl FnOnce() -> Fut) {
     if env::var_os(IN_CHILD).is_some() {
+        // Where a signal was held back that should have been the end.
+        thread::spawn(|| {
+            thread::sleep(PATIENCE);
+            process::exit(1);
+        });
         let runtime = Builder::new_current_thread().enable_time().build();
         runtime.expect("a runtime").block_on(scenario());
         raise();
