@@ -110,7 +110,8 @@ pub(crate) fn line(text: &str) {
         .expect("there is somewhere to print to");
 }
 
-fn figure(value: f64, unit: Unit) -> String {
+/// A figure with its unit.
+pub(crate) fn figure(value: f64, unit: Unit) -> String {
     match unit {
         Unit::Nanoseconds if value >= 1e6 => format!("{:.1} ms", value / 1e6),
         Unit::Nanoseconds if value >= 1e4 => format!("{:.1} µs", value / 1e3),

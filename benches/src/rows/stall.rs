@@ -11,7 +11,7 @@ use super::{Ours, Row, Theirs, row};
 use crate::Effort;
 use crate::process;
 use crate::sampling::median;
-use crate::table::{Measured, Unit, Verdict};
+use crate::table::{Measured, Unit, Verdict, figure};
 use crate::threads::two_cores;
 
 pub(crate) static ROWS: &[Row] = &[
@@ -46,7 +46,7 @@ fn stall(effort: &Effort, operation: &str) -> Measured {
         ours,
         unit: Unit::Nanoseconds,
         ratio: Some(ours / theirs),
-        reach: format!("load's {:.0} µs", plain / 1e3),
+        reach: format!("load's {}", figure(plain, Unit::Nanoseconds)),
         verdict: Verdict::of(ours <= longest_plain),
     }
 }
