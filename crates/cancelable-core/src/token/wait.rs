@@ -1,8 +1,8 @@
 //! Waiting for a cancel as a future (T9).
 //!
 //! A future that has registered remembers which waker the node holds, by its two addresses, and so costs one load and two
-//! compares to poll again. Those addresses are that waker's for as long as it lives in the node; hence the clone's are
-//! remembered and not the original's, which may lie elsewhere and be gone by the next poll.
+//! compares to poll again. Those addresses are that waker's for as long as it lives in the node. (The original, which the
+//! node's was cloned from, may lie elsewhere and be gone by the next poll.)
 
 use std::num::NonZeroUsize;
 use std::pin::Pin;
@@ -174,7 +174,13 @@ impl Wait {
     fn register(&mut self, node: &Arc<Node>, waker: &Waker) -> Poll<Cancellation> {
         // Cloned before and dropped after the lock is held, since both are user code.
         let new = waker.clone();
-        let address = WakerAddress::of(&new);
+        // Of a clone that lies elsewhere only its own address will do. One in the same place keeps that place, and then the
+        // original's it is, since a clone may well have another copy of the same vtable.
+        let address = WakerAddress::of(if new.data() == waker.data() {
+            waker
+        } else {
+            &new
+        });
         let mut inner = node.inner.lock();
         if node.flag(LISTENED) == Flagged::TooLate {
             drop(inner);
