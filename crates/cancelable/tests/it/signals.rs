@@ -2,6 +2,7 @@
 
 use std::any::type_name_of_val;
 use std::future::pending;
+use std::io::{self, Write};
 use std::os::unix::process::ExitStatusExt;
 use std::pin::pin;
 use std::process::{self, Command, Output};
@@ -61,7 +62,7 @@ fn dies_of_sigterm_after<T, Fut: Future<Output = ()>>(of: T, scenario: impl FnOn
 /// In the child: sends it the SIGTERM that must be its end.
 fn last_signal() -> ! {
     // The line break before it parts the word from what the test runner prints without one.
-    println!("\n{LAST}");
+    writeln!(io::stdout(), "\n{LAST}").expect("the test reads");
     raise();
     loop {
         thread::park();
