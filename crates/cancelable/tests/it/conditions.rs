@@ -5,6 +5,7 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::pin::pin;
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::sync::{Arc, mpsc};
+use std::task::Poll;
 use std::thread;
 
 use cancelable::{Cancelable, CancellationToken, Reason};
@@ -148,17 +149,12 @@ async fn law_s3_no_further_check_after_the_end() {
     assert_eq!(was_asked.recv().await, None);
 }
 
-#[tokio::test]
-async fn law_s3_a_body_that_is_ready_asks_nothing() {
-    let asked = Arc::new(AtomicU32::new(0));
-    let count = Arc::clone(&asked);
-    let plan = Cancelable::new().condition("unasked", secs(1), move || {
-        count.fetch_add(1, Ordering::SeqCst);
-        true
-    });
-    assert!(plan.run(async |_| ()).await.is_ok());
-    spawn_blocking(|| ()).await.unwrap();
-    assert_eq!(asked.load(Ordering::SeqCst), 0);
+#[test]
+fn law_s3_a_body_that_is_ready_asks_nothing() {
+    // Here is no runtime to ask with, and none is needed.
+    let plan = Cancelable::new().condition("unasked", secs(1), || true);
+    let mut run = pin!(plan.run(async |_| "ready"));
+    assert!(matches!(poll_once(run.as_mut()), Poll::Ready(Ok("ready"))));
 }
 
 #[test]

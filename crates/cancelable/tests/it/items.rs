@@ -95,6 +95,25 @@ fn law_i2_a_source_that_waits_is_interrupted_at_once() {
     assert_eq!(log.take(), ["start running", "complete completed"]);
 }
 
+#[test]
+fn law_i2_a_stream_that_waits_in_another_task_is_woken() {
+    let entered = Cancelable::new().enter_blocking();
+    let mut items = pin!(entered.stream(stream::pending::<u32>()));
+    let (first, waker) = Woken::new();
+    let mut cx = Context::from_waker(&waker);
+    assert!(items.as_mut().poll_next(&mut cx).is_pending());
+    // It goes on to another task, whose turn it is to be woken.
+    let (second, waker) = Woken::new();
+    let mut cx = Context::from_waker(&waker);
+    assert!(items.as_mut().poll_next(&mut cx).is_pending());
+    entered.cancel();
+    assert_eq!((first.times(), second.times()), (0, 1));
+    assert!(matches!(
+        items.poll_next(&mut cx),
+        Poll::Ready(Some(Err(_)))
+    ));
+}
+
 #[tokio::test(start_paused = true)]
 async fn law_i2_a_chunk_that_has_begun_is_delivered_before_the_reason() {
     let token = CancellationToken::new();

@@ -2,6 +2,7 @@
 
 use std::any::type_name_of_val;
 use std::future::pending;
+use std::io::{self, Write};
 use std::os::unix::process::ExitStatusExt;
 use std::pin::pin;
 use std::process::{self, Command, Output};
@@ -17,6 +18,9 @@ use crate::support::poll_once;
 /// Set in the environment of the child.
 const IN_CHILD: &str = "CANCELABLE_OPERATION_TEST_CHILD";
 
+/// What a child says before the signal that must be its end.
+const LAST: &str = "> the last signal";
+
 /// How long a child may take.
 const PATIENCE: Duration = Duration::from_secs(20);
 
@@ -30,10 +34,7 @@ fn dies_of_sigterm_after<T, Fut: Future<Output = ()>>(of: T, scenario: impl FnOn
         });
         let runtime = Builder::new_current_thread().enable_time().build();
         runtime.expect("a runtime").block_on(scenario());
-        raise();
-        loop {
-            thread::park();
-        }
+        last_signal();
     }
     let path = type_name_of_val(&of);
     let (_, name) = path.split_once("::").expect("a test lies in a crate");
@@ -41,13 +42,31 @@ fn dies_of_sigterm_after<T, Fut: Future<Output = ()>>(of: T, scenario: impl FnOn
         .args(["--exact", name, "--nocapture", "--test-threads=1"])
         .env(IN_CHILD, "yes")
         .output();
-    let Output { status, stderr, .. } = child.expect("a test can start its own program");
-    let stderr = String::from_utf8_lossy(&stderr);
+    let child = child.expect("a test can start its own program");
+    let Output { status, .. } = child;
+    let (said, stderr) = (
+        String::from_utf8_lossy(&child.stdout),
+        String::from_utf8_lossy(&child.stderr),
+    );
+    assert!(
+        said.contains(LAST),
+        "it did not come so far, {status}: {stderr}"
+    );
     assert_eq!(
         status.signal(),
         Some(Signal::TERMINATE.number()),
         "{status}: {stderr}"
     );
+}
+
+/// In the child: sends it the SIGTERM that must be its end.
+fn last_signal() -> ! {
+    // The line break before it parts the word from what the test runner prints without one.
+    writeln!(io::stdout(), "\n{LAST}").expect("the test reads");
+    raise();
+    loop {
+        thread::park();
+    }
 }
 
 /// In the child: sends it SIGTERM.
@@ -106,10 +125,7 @@ fn law_s4_signal_is_let_go_at_the_end_though_the_future_is_kept() {
             assert!(kept.as_mut().await.is_ok());
             let plan = on_sigterm().on_cancel(|_| {
                 // Already here: who ends now is not held up by a second signal.
-                raise();
-                loop {
-                    thread::park();
-                }
+                last_signal();
             });
             let mut cancelled = Box::pin(plan.run(async |op| {
                 op.cancel();
@@ -132,12 +148,7 @@ fn law_s4_signal_reaches_a_plain_thread() {
         let op = entered.clone();
         drop(entered);
         assert_eq!(op.status(), OperationStatus::Cancelled);
-        let last = on_sigterm().on_cancel(|_| {
-            raise();
-            loop {
-                thread::park();
-            }
-        });
+        let last = on_sigterm().on_cancel(|_| last_signal());
         let last = last.enter_blocking();
         last.cancel();
         drop(last);
