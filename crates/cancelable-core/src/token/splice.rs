@@ -35,7 +35,8 @@ impl HeldBy<'_> {
     fn others(self, step: &Arc<Node>) -> bool {
         match self {
             Self::TheChild => Arc::strong_count(step) != 1,
-            // Meanwhile the child may have another parent, which others hold.
+            // The child's parent is the caller's, or by now none: what the caller holds is taken out by nobody else. It is
+            // asked all the same, since the counting means nothing for another.
             Self::TheChildAnd(caller) => !Arc::ptr_eq(step, caller) || Arc::strong_count(step) != 2,
         }
     }

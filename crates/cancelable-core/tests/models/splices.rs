@@ -70,6 +70,53 @@ fn law_t3_a_step_is_taken_out_by_a_sibling_that_leaves_while_the_grandparent_is_
     });
 }
 
+/// Has the root make and lose a child on another thread, beside whatever the model does.
+fn bustle(root: &CancellationToken) -> loom::thread::JoinHandle<()> {
+    let root = root.clone();
+    start(move || drop(root.child_token()))
+}
+
+#[test]
+fn law_t6_a_step_goes_with_its_last_handle() {
+    loom::model(|| {
+        let (root, [step, leaf]) = line();
+        let other = bustle(&root);
+        drop(step);
+        other.join().unwrap();
+        root.cancel();
+        assert_eq!(generations(&leaf), 1);
+    });
+}
+
+#[test]
+fn law_t6_a_step_goes_with_its_last_child_but_one() {
+    loom::model(|| {
+        let (root, [step, leaf]) = line();
+        let sibling = step.child_token();
+        drop(step);
+        let other = bustle(&root);
+        drop(sibling);
+        other.join().unwrap();
+        root.cancel();
+        assert_eq!(generations(&leaf), 1);
+    });
+}
+
+#[test]
+fn law_t6_a_missed_step_goes_with_the_one_below_it() {
+    loom::model(|| {
+        let (root, [missed, step, leaf]) = line();
+        let registration = missed.on_cancel(|_| ());
+        drop(missed);
+        drop(registration);
+        let other = bustle(&root);
+        drop(step);
+        other.join().unwrap();
+        root.cancel();
+        assert_eq!(generations(&leaf), 1);
+    });
+}
+
 #[test]
 fn law_t6_a_step_and_a_sibling_go_at_once() {
     loom::model(|| {
