@@ -11,6 +11,7 @@ mod basics;
 mod callbacks;
 mod deadline_graphs;
 mod deadlines;
+mod guards;
 mod hammer;
 mod hammer_waits;
 mod memory;
