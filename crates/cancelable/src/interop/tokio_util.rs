@@ -5,10 +5,10 @@
 //!
 //! # Under the other's locks
 //!
-//! tokio-util wakes the waiters of a child while it holds the lock of its parent. So the waker must neither run callbacks,
-//! which may use that parent, nor drop a handle of theirs, which takes that lock. It holds nothing but a weak handle to
-//! ours, which it gives away to be used and dropped on a thread beside; the future, which does hold a handle of theirs, lies
-//! with our token's callbacks.
+//! A waker is called wherever the other library sees fit; tokio-util before 0.7.20 did it under the lock of the token's
+//! parent. So it must neither run callbacks, which may use that parent, nor drop a handle of theirs, which takes that lock.
+//! It holds nothing but a weak handle to ours, which it gives away to be used and dropped on a thread beside; the future,
+//! which does hold a handle of theirs, lies with our token's callbacks.
 
 use std::pin::Pin;
 use std::sync::Arc;

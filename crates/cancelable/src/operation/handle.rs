@@ -76,8 +76,10 @@ impl Operation {
 
     /// Asks the operation to stop, with reason [`Manual`](Reason::Manual); `true` if this was the first ask.
     ///
-    /// What it does to the body: at the await that it has reached, it is polled once more, and dropped if it is still
-    /// pending. A body that has ended is not touched, and then this has no effect but on what shares the token.
+    /// What it does to the body: it is woken, polled once more, and dropped at the await that it has reached if it is still
+    /// pending. (One that is asked while it is being polled has had that poll; and one whose own time limit or condition fires
+    /// has none, so that running out of time cannot look like success.) A body that has ended is not touched, and then this
+    /// has no effect but on what shares the token.
     pub fn cancel(&self) -> bool {
         self.cancel_with(Reason::Manual)
     }

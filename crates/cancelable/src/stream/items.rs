@@ -125,7 +125,9 @@ impl<S: Stream> OperationStream<S> {
         }
     }
 
-    /// The items in vectors of `n`, the last of which may be shorter. On a cancel, what has come so far is delivered first.
+    /// The items in vectors of `n`, the last of which may be shorter. On a cancel, what has come so far is delivered first: to a
+    /// body that is still polled then. One that its operation's own time limit or condition drops takes a chunk that has begun
+    /// with it; see [`kept`](Self::kept) for what outlives that.
     ///
     /// # Panics
     ///

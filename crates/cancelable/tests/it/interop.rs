@@ -132,30 +132,6 @@ fn law_t8_a_callback_may_use_the_parent_whose_cancel_it_hears() {
     assert_ne!(there, thread::current().id());
 }
 
-#[test]
-fn law_t8_the_last_handle_may_go_as_theirs_is_cancelled() {
-    for _ in 0..300 {
-        let parent = TheirToken::new();
-        let theirs = parent.child_token();
-        let ours = CancellationToken::new();
-        ours.follow_tokio_util(&theirs).detach();
-        let captured = (parent.clone(), theirs.clone());
-        let (gone, is_gone) = mpsc::channel::<()>();
-        ours.on_cancel(move |_| drop((captured, gone))).detach();
-        let barrier = Arc::new(Barrier::new(2));
-        let together = Arc::clone(&barrier);
-        let dropper = thread::spawn(move || {
-            together.wait();
-            drop(ours);
-        });
-        barrier.wait();
-        parent.cancel();
-        dropper.join().unwrap();
-        // Called or dropped uncalled, what the callback captured goes, on whatever thread.
-        assert!(is_gone.recv().is_err());
-    }
-}
-
 #[tokio::test]
 async fn law_s1_an_operation_hears_their_token_by_ours() {
     let (ours, theirs) = both();
