@@ -1,6 +1,6 @@
 //! Links to and from the tokens of tokio-util.
 
-use std::sync::{Arc, Barrier, mpsc};
+use std::sync::mpsc;
 use std::thread;
 
 use cancelable::{Cancelable, CancellationToken, Reason, TokioUtilTokens};
