@@ -2,11 +2,11 @@
 
 use cancelable_core::{Cancellation, CancellationToken};
 
-use super::{Count, start};
+use super::{Count, explore, start};
 
 #[test]
 fn law_t5_a_callback_registered_during_a_cancel_is_called_once() {
-    loom::model(|| {
+    explore(|| {
         let token = CancellationToken::new();
         let other = start({
             let token = token.clone();
@@ -26,7 +26,7 @@ fn law_t5_a_callback_registered_during_a_cancel_is_called_once() {
 
 #[test]
 fn law_t5_callbacks_registered_by_two_threads_during_a_cancel() {
-    loom::model(|| {
+    explore(|| {
         let token = CancellationToken::new();
         let calls = Count::new();
         let register = |token: &CancellationToken, calls: &Count| {
@@ -44,7 +44,7 @@ fn law_t5_callbacks_registered_by_two_threads_during_a_cancel() {
 
 #[test]
 fn law_t8_deregister_tells_the_truth() {
-    loom::model(|| {
+    explore(|| {
         let token = CancellationToken::new();
         let calls = Count::new();
         let registration = token.on_cancel({
@@ -63,7 +63,7 @@ fn law_t8_deregister_tells_the_truth() {
 
 #[test]
 fn law_t8_deregister_from_a_child_tells_the_truth() {
-    loom::model(|| {
+    explore(|| {
         let root = CancellationToken::new();
         let child = root.child_token();
         let calls = Count::new();
@@ -80,7 +80,7 @@ fn law_t8_deregister_from_a_child_tells_the_truth() {
 
 #[test]
 fn law_t8_a_registration_that_goes_takes_no_other_with_it() {
-    loom::model(|| {
+    explore(|| {
         let token = CancellationToken::new();
         let (going_calls, staying_calls) = (Count::new(), Count::new());
         let register = |calls: &Count| {
@@ -103,7 +103,7 @@ fn law_t8_a_registration_that_goes_takes_no_other_with_it() {
 
 #[test]
 fn law_t8_a_registration_dropped_before_the_cancel_is_never_called() {
-    loom::model(|| {
+    explore(|| {
         let token = CancellationToken::new();
         let calls = Count::new();
         let registration = token.on_cancel({
@@ -125,7 +125,7 @@ fn law_t8_a_registration_dropped_before_the_cancel_is_never_called() {
 
 #[test]
 fn law_t8_callbacks_of_two_overlapping_cancels_are_called_once_each() {
-    loom::model(|| {
+    explore(|| {
         let root = CancellationToken::new();
         let child = root.child_token();
         let calls = Count::new();
@@ -142,7 +142,7 @@ fn law_t8_callbacks_of_two_overlapping_cancels_are_called_once_each() {
 
 #[test]
 fn law_t8_a_callback_may_do_anything_to_its_own_token() {
-    loom::model(|| {
+    explore(|| {
         let token = CancellationToken::new();
         let child = token.child_token();
         let calls = Count::new();
@@ -173,7 +173,7 @@ fn law_t8_a_callback_may_do_anything_to_its_own_token() {
 
 #[test]
 fn law_t8_callbacks_of_two_cancels_may_cancel_each_other() {
-    loom::model(|| {
+    explore(|| {
         let (left, right) = (CancellationToken::new(), CancellationToken::new());
         let _below = (left.child_token(), right.child_token());
         for (from, to) in [(&left, &right), (&right, &left)] {

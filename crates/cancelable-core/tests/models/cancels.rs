@@ -2,11 +2,11 @@
 
 use cancelable_core::CancellationToken;
 
-use super::{Bell, Count, both, message, poll, start};
+use super::{Bell, Count, both, explore, message, poll, start};
 
 #[test]
 fn law_t1_one_of_two_cancels_wins() {
-    loom::model(|| {
+    explore(|| {
         let token = CancellationToken::new();
         let (here, there) = both(&token);
         let other = start(move || {
@@ -24,7 +24,7 @@ fn law_t1_one_of_two_cancels_wins() {
 
 #[test]
 fn law_t1_child_and_parent_are_cancelled_at_once() {
-    loom::model(|| {
+    explore(|| {
         let parent = CancellationToken::new();
         let child = parent.child_token();
         let same_child = child.clone();
@@ -43,7 +43,7 @@ fn law_t1_child_and_parent_are_cancelled_at_once() {
 
 #[test]
 fn law_t3_all_is_marked_before_either_of_two_cancels_returns() {
-    loom::model(|| {
+    explore(|| {
         let root = CancellationToken::new();
         let middle = root.child_token();
         let leaf = middle.child_token();
@@ -63,7 +63,7 @@ fn law_t3_all_is_marked_before_either_of_two_cancels_returns() {
 
 #[test]
 fn law_t3_all_is_marked_before_a_second_cancel_of_the_same_token_returns() {
-    loom::model(|| {
+    explore(|| {
         let root = CancellationToken::new();
         let leaf = root.child_token();
         let other = start({
@@ -81,7 +81,7 @@ fn law_t3_all_is_marked_before_a_second_cancel_of_the_same_token_returns() {
 
 #[test]
 fn law_t3_all_is_marked_before_anybody_is_called() {
-    loom::model(|| {
+    explore(|| {
         let root = CancellationToken::new();
         let middle = root.child_token();
         let leaf = middle.child_token();
@@ -108,7 +108,7 @@ fn law_t3_all_is_marked_before_anybody_is_called() {
 
 #[test]
 fn law_t3_all_is_marked_before_anybody_is_woken() {
-    loom::model(|| {
+    explore(|| {
         let root = CancellationToken::new();
         let leaf = root.child_token();
         let (bell, waker) = Bell::new();
@@ -128,7 +128,7 @@ fn law_t3_all_is_marked_before_anybody_is_woken() {
 
 #[test]
 fn law_t3_three_overlapping_cancels_in_one_line() {
-    loom::model(|| {
+    explore(|| {
         let root = CancellationToken::new();
         let middle = root.child_token();
         let leaf = middle.child_token();
@@ -153,7 +153,7 @@ fn law_t3_three_overlapping_cancels_in_one_line() {
 
 #[test]
 fn law_t3_siblings_and_parents_are_left_alone() {
-    loom::model(|| {
+    explore(|| {
         let root = CancellationToken::new();
         let (left, right) = (root.child_token(), root.child_token());
         let below = left.child_token();

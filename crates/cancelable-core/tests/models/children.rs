@@ -2,11 +2,11 @@
 
 use cancelable_core::CancellationToken;
 
-use super::{Count, message, start};
+use super::{Count, explore, message, start};
 
 #[test]
 fn law_t5_a_child_made_during_a_cancel() {
-    loom::model(|| {
+    explore(|| {
         let root = CancellationToken::new();
         let other = start({
             let root = root.clone();
@@ -20,7 +20,7 @@ fn law_t5_a_child_made_during_a_cancel() {
 
 #[test]
 fn law_t5_a_second_child_made_during_a_cancel() {
-    loom::model(|| {
+    explore(|| {
         let root = CancellationToken::new();
         let first = root.child_token();
         let other = start({
@@ -35,7 +35,7 @@ fn law_t5_a_second_child_made_during_a_cancel() {
 
 #[test]
 fn law_t5_a_grandchild_made_during_a_cancel() {
-    loom::model(|| {
+    explore(|| {
         let root = CancellationToken::new();
         let middle = root.child_token();
         let other = start({
@@ -50,7 +50,7 @@ fn law_t5_a_grandchild_made_during_a_cancel() {
 
 #[test]
 fn law_t5_children_made_by_two_threads_during_a_cancel() {
-    loom::model(|| {
+    explore(|| {
         let root = CancellationToken::new();
         let make = |root: &CancellationToken| {
             let root = root.clone();
@@ -65,7 +65,7 @@ fn law_t5_children_made_by_two_threads_during_a_cancel() {
 
 #[test]
 fn law_t3_a_first_child_is_marked_before_a_second_cancel_returns() {
-    loom::model(|| {
+    explore(|| {
         let root = CancellationToken::new();
         let other = start({
             let root = root.clone();
@@ -82,7 +82,7 @@ fn law_t3_a_first_child_is_marked_before_a_second_cancel_returns() {
 
 #[test]
 fn law_t3_a_child_dropped_during_a_cancel_hides_no_other() {
-    loom::model(|| {
+    explore(|| {
         let root = CancellationToken::new();
         let (going, staying) = (root.child_token(), root.child_token());
         let other = start({
@@ -101,7 +101,7 @@ fn law_t3_a_child_dropped_during_a_cancel_hides_no_other() {
 
 #[test]
 fn law_t3_the_last_handles_of_a_line_dropped_during_a_cancel() {
-    loom::model(|| {
+    explore(|| {
         let root = CancellationToken::new();
         let middle = root.child_token();
         let leaf = middle.child_token();
@@ -123,7 +123,7 @@ fn law_t3_the_last_handles_of_a_line_dropped_during_a_cancel() {
 
 #[test]
 fn law_t6_two_children_dropped_at_once_leave_no_trace() {
-    loom::model(|| {
+    explore(|| {
         let root = CancellationToken::new();
         let (left, right) = (root.child_token(), root.child_token());
         let other = start(move || drop(left));

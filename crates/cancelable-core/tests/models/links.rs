@@ -2,11 +2,11 @@
 
 use cancelable_core::CancellationToken;
 
-use super::{Count, generations, message, start};
+use super::{Count, explore, generations, message, start};
 
 #[test]
 fn law_t4_a_diamond_under_two_cancels() {
-    loom::model(|| {
+    explore(|| {
         let top = CancellationToken::new();
         let (left, right) = (
             CancellationToken::linked([&top]),
@@ -39,7 +39,7 @@ fn law_t4_a_diamond_under_two_cancels() {
 
 #[test]
 fn law_t4_a_circle_under_two_cancels() {
-    loom::model(|| {
+    explore(|| {
         let (one, two) = (CancellationToken::new(), CancellationToken::new());
         one.link(&two);
         two.link(&one);
@@ -62,7 +62,7 @@ fn law_t4_a_circle_under_two_cancels() {
 
 #[test]
 fn law_t4_a_circle_is_closed_under_a_cancel() {
-    loom::model(|| {
+    explore(|| {
         let (one, two) = (CancellationToken::new(), CancellationToken::new());
         one.link(&two);
         let other = start({
@@ -77,7 +77,7 @@ fn law_t4_a_circle_is_closed_under_a_cancel() {
 
 #[test]
 fn law_t5_a_link_made_while_the_other_is_cancelled() {
-    loom::model(|| {
+    explore(|| {
         let (token, source) = (CancellationToken::new(), CancellationToken::new());
         let other = start({
             let source = source.clone();
@@ -91,7 +91,7 @@ fn law_t5_a_link_made_while_the_other_is_cancelled() {
 
 #[test]
 fn law_t5_a_link_made_while_both_are_cancelled() {
-    loom::model(|| {
+    explore(|| {
         let (token, source) = (CancellationToken::new(), CancellationToken::new());
         let second = start({
             let source = source.clone();
@@ -111,7 +111,7 @@ fn law_t5_a_link_made_while_both_are_cancelled() {
 
 #[test]
 fn law_t4_linked_twice_at_once() {
-    loom::model(|| {
+    explore(|| {
         let (token, source) = (CancellationToken::new(), CancellationToken::new());
         let other = start({
             let (token, source) = (token.clone(), source.clone());
@@ -126,7 +126,7 @@ fn law_t4_linked_twice_at_once() {
 
 #[test]
 fn law_t6_both_ends_of_a_link_are_dropped_at_once() {
-    loom::model(|| {
+    explore(|| {
         let (token, source) = (CancellationToken::new(), CancellationToken::new());
         token.link(&source);
         let other = start(move || drop(source));
@@ -137,7 +137,7 @@ fn law_t6_both_ends_of_a_link_are_dropped_at_once() {
 
 #[test]
 fn law_t6_both_tokens_of_a_circle_are_dropped_at_once() {
-    loom::model(|| {
+    explore(|| {
         let (one, two) = (CancellationToken::new(), CancellationToken::new());
         one.link(&two);
         two.link(&one);
@@ -149,7 +149,7 @@ fn law_t6_both_tokens_of_a_circle_are_dropped_at_once() {
 
 #[test]
 fn law_t3_the_told_end_is_dropped_while_the_other_is_cancelled() {
-    loom::model(|| {
+    explore(|| {
         let source = CancellationToken::new();
         let (going, staying) = (
             CancellationToken::linked([&source]),
@@ -164,7 +164,7 @@ fn law_t3_the_told_end_is_dropped_while_the_other_is_cancelled() {
 
 #[test]
 fn law_t3_the_telling_end_is_dropped_while_its_parent_is_cancelled() {
-    loom::model(|| {
+    explore(|| {
         let root = CancellationToken::new();
         let source = root.child_token();
         let token = CancellationToken::linked([&source]);
@@ -178,7 +178,7 @@ fn law_t3_the_telling_end_is_dropped_while_its_parent_is_cancelled() {
 
 #[test]
 fn law_t5_a_link_made_while_the_other_end_goes() {
-    loom::model(|| {
+    explore(|| {
         let root = CancellationToken::new();
         let (token, source) = (CancellationToken::new(), root.child_token());
         let other = start({
@@ -194,7 +194,7 @@ fn law_t5_a_link_made_while_the_other_end_goes() {
 
 #[test]
 fn law_s1_all_of_fires_once_and_with_the_last() {
-    loom::model(|| {
+    explore(|| {
         let (one, two) = (CancellationToken::new(), CancellationToken::new());
         let all = CancellationToken::all_of([&one, &two]);
         let calls = Count::new();
@@ -231,7 +231,7 @@ fn law_s1_all_of_fires_once_and_with_the_last() {
 
 #[test]
 fn law_s1_all_of_is_made_while_its_members_fire() {
-    loom::model(|| {
+    explore(|| {
         let (one, two) = (CancellationToken::new(), CancellationToken::new());
         let other = start({
             let (one, two) = (one.clone(), two.clone());
@@ -248,7 +248,7 @@ fn law_s1_all_of_is_made_while_its_members_fire() {
 
 #[test]
 fn law_s1_all_of_counts_a_member_given_twice_once_while_it_fires() {
-    loom::model(|| {
+    explore(|| {
         let one = CancellationToken::new();
         let other = start({
             let one = one.clone();
@@ -262,7 +262,7 @@ fn law_s1_all_of_counts_a_member_given_twice_once_while_it_fires() {
 
 #[test]
 fn law_s1_all_of_under_one_root() {
-    loom::model(|| {
+    explore(|| {
         let root = CancellationToken::new();
         let (one, two) = (root.child_token(), root.child_token());
         let all = CancellationToken::all_of([&one, &two]);
@@ -279,7 +279,7 @@ fn law_s1_all_of_under_one_root() {
 
 #[test]
 fn law_t8_the_last_handle_goes_while_a_member_fires() {
-    loom::model(|| {
+    explore(|| {
         let (one, two) = (CancellationToken::new(), CancellationToken::new());
         let all = CancellationToken::all_of([&one, &two]);
         // What the callback holds is dropped with the token, and then cancels something that has children.
@@ -296,7 +296,7 @@ fn law_t8_the_last_handle_goes_while_a_member_fires() {
 
 #[test]
 fn law_t8_the_last_handle_goes_while_what_it_is_linked_to_fires() {
-    loom::model(|| {
+    explore(|| {
         let source = CancellationToken::new();
         let bystander = CancellationToken::new();
         let child = bystander.child_token();
@@ -317,7 +317,7 @@ fn law_t8_the_last_handle_goes_while_what_it_is_linked_to_fires() {
 
 #[test]
 fn law_t3_a_telling_end_that_goes_while_it_tells_is_not_forgotten() {
-    loom::model(|| {
+    explore(|| {
         let root = CancellationToken::new();
         let source = root.child_token();
         let token = CancellationToken::linked([&source]);
@@ -337,7 +337,7 @@ fn law_t3_a_telling_end_that_goes_while_it_tells_is_not_forgotten() {
 
 #[test]
 fn law_t6_a_dead_link_keeps_no_step() {
-    loom::model(|| {
+    explore(|| {
         let root = CancellationToken::new();
         let step = root.child_token();
         let leaf = step.child_token();

@@ -4,7 +4,7 @@
 
 use cancelable_core::CancellationToken;
 
-use super::{generations, message, start};
+use super::{explore, generations, message, start};
 
 /// A root and this many tokens below it, each the child of the one before.
 fn line<const N: usize>() -> (CancellationToken, [CancellationToken; N]) {
@@ -19,7 +19,7 @@ fn line<const N: usize>() -> (CancellationToken, [CancellationToken; N]) {
 
 #[test]
 fn law_t3_a_step_is_taken_out_while_the_grandparent_is_cancelled() {
-    loom::model(|| {
+    explore(|| {
         let (root, [step, leaf]) = line();
         let other = start(move || drop(step));
         root.cancel_with("root");
@@ -32,7 +32,7 @@ fn law_t3_a_step_is_taken_out_while_the_grandparent_is_cancelled() {
 
 #[test]
 fn law_t3_a_step_is_taken_out_while_its_great_grandparent_is_cancelled() {
-    loom::model(|| {
+    explore(|| {
         let (root, [above, step, leaf]) = line();
         let other = start(move || drop(step));
         root.cancel_with("root");
@@ -44,7 +44,7 @@ fn law_t3_a_step_is_taken_out_while_its_great_grandparent_is_cancelled() {
 
 #[test]
 fn law_t3_a_step_is_taken_out_while_the_child_is_cancelled() {
-    loom::model(|| {
+    explore(|| {
         let (root, [step, middle, leaf]) = line();
         let other = start(move || drop(step));
         middle.cancel_with("middle");
@@ -59,7 +59,7 @@ fn law_t3_a_step_is_taken_out_while_the_child_is_cancelled() {
 
 #[test]
 fn law_t3_a_step_is_taken_out_by_a_sibling_that_leaves_while_the_grandparent_is_cancelled() {
-    loom::model(|| {
+    explore(|| {
         let (root, [step, leaf]) = line();
         let sibling = step.child_token();
         drop(step);
@@ -78,7 +78,7 @@ fn bustle(root: &CancellationToken) -> loom::thread::JoinHandle<()> {
 
 #[test]
 fn law_t6_a_step_goes_with_its_last_handle() {
-    loom::model(|| {
+    explore(|| {
         let (root, [step, leaf]) = line();
         let other = bustle(&root);
         drop(step);
@@ -90,7 +90,7 @@ fn law_t6_a_step_goes_with_its_last_handle() {
 
 #[test]
 fn law_t6_a_step_goes_with_its_last_child_but_one() {
-    loom::model(|| {
+    explore(|| {
         let (root, [step, leaf]) = line();
         let sibling = step.child_token();
         drop(step);
@@ -104,7 +104,7 @@ fn law_t6_a_step_goes_with_its_last_child_but_one() {
 
 #[test]
 fn law_t6_a_missed_step_goes_with_the_one_below_it() {
-    loom::model(|| {
+    explore(|| {
         let (root, [missed, step, leaf]) = line();
         let registration = missed.on_cancel(|_| ());
         drop(missed);
@@ -119,7 +119,7 @@ fn law_t6_a_missed_step_goes_with_the_one_below_it() {
 
 #[test]
 fn law_t6_a_step_and_a_sibling_go_at_once() {
-    loom::model(|| {
+    explore(|| {
         let (root, [step, leaf]) = line();
         let sibling = step.child_token();
         let other = start(move || drop(sibling));
@@ -133,7 +133,7 @@ fn law_t6_a_step_and_a_sibling_go_at_once() {
 
 #[test]
 fn law_t6_two_steps_go_at_once() {
-    loom::model(|| {
+    explore(|| {
         let (root, [upper, lower, leaf]) = line();
         let other = start(move || drop(upper));
         drop(lower);
@@ -147,7 +147,7 @@ fn law_t6_two_steps_go_at_once() {
 
 #[test]
 fn law_t6_two_handles_of_a_step_go_at_once() {
-    loom::model(|| {
+    explore(|| {
         let (root, [step, leaf]) = line();
         let other = start({
             let step = step.clone();
@@ -163,7 +163,7 @@ fn law_t6_two_handles_of_a_step_go_at_once() {
 
 #[test]
 fn law_t3_two_steps_go_while_the_root_is_cancelled() {
-    loom::model(|| {
+    explore(|| {
         let (root, [upper, lower, leaf]) = line();
         let second = start(move || drop(upper));
         let third = start(move || drop(lower));
@@ -177,7 +177,7 @@ fn law_t3_two_steps_go_while_the_root_is_cancelled() {
 
 #[test]
 fn law_t3_two_steps_go_and_the_root_is_cancelled_after_one() {
-    loom::model(|| {
+    explore(|| {
         let (root, [upper, lower, leaf]) = line();
         let other = start(move || drop(upper));
         drop(lower);
@@ -189,7 +189,7 @@ fn law_t3_two_steps_go_and_the_root_is_cancelled_after_one() {
 
 #[test]
 fn law_t6_a_child_is_made_below_while_a_step_goes() {
-    loom::model(|| {
+    explore(|| {
         let (root, [step, leaf]) = line();
         let other = start(move || drop(step));
         let below = leaf.child_token();
@@ -204,7 +204,7 @@ fn law_t6_a_child_is_made_below_while_a_step_goes() {
 
 #[test]
 fn law_t3_a_child_is_made_below_a_missed_step_while_the_root_is_cancelled() {
-    loom::model(|| {
+    explore(|| {
         let (root, [step, leaf]) = line();
         let sibling = step.clone().on_cancel(|_| ());
         drop(step);
@@ -223,7 +223,7 @@ fn law_t3_a_child_is_made_below_a_missed_step_while_the_root_is_cancelled() {
 
 #[test]
 fn law_t3_a_child_of_the_step_is_made_while_the_step_goes() {
-    loom::model(|| {
+    explore(|| {
         let (root, [step, leaf]) = line();
         let other = start({
             let step = step.clone();
@@ -239,7 +239,7 @@ fn law_t3_a_child_of_the_step_is_made_while_the_step_goes() {
 
 #[test]
 fn law_t3_a_step_goes_while_its_only_child_goes() {
-    loom::model(|| {
+    explore(|| {
         let (root, [step, leaf]) = line();
         let other = start(move || drop(leaf));
         drop(step);
@@ -252,7 +252,7 @@ fn law_t3_a_step_goes_while_its_only_child_goes() {
 
 #[test]
 fn law_t3_the_root_goes_while_its_child_is_cancelled() {
-    loom::model(|| {
+    explore(|| {
         let (root, [middle, leaf]) = line();
         let other = start(move || drop(root));
         middle.cancel_with("middle");
@@ -263,7 +263,7 @@ fn law_t3_the_root_goes_while_its_child_is_cancelled() {
 
 #[test]
 fn law_t4_the_reason_is_found_while_a_step_goes() {
-    loom::model(|| {
+    explore(|| {
         let (root, [step, leaf]) = line();
         let second = start(move || drop(step));
         let third = start(move || root.cancel_with("root"));

@@ -5,7 +5,7 @@
 use cancelable_core::CancellationToken;
 use loom::future::block_on;
 
-use super::{Count, start};
+use super::{Count, explore, start};
 
 /// Writes, and then cancels, on another thread.
 fn write_and_cancel(token: &CancellationToken, written: &Count) -> loom::thread::JoinHandle<bool> {
@@ -18,7 +18,7 @@ fn write_and_cancel(token: &CancellationToken, written: &Count) -> loom::thread:
 
 #[test]
 fn law_t2_to_whoever_asks() {
-    loom::model(|| {
+    explore(|| {
         let (token, written) = (CancellationToken::new(), Count::new());
         let other = write_and_cancel(&token, &written);
         if token.is_cancelled() {
@@ -30,7 +30,7 @@ fn law_t2_to_whoever_asks() {
 
 #[test]
 fn law_t2_to_whoever_asks_a_child() {
-    loom::model(|| {
+    explore(|| {
         let (root, written) = (CancellationToken::new(), Count::new());
         let child = root.child_token();
         let other = write_and_cancel(&root, &written);
@@ -43,7 +43,7 @@ fn law_t2_to_whoever_asks_a_child() {
 
 #[test]
 fn law_t2_to_whoever_asks_a_grandchild_that_is_linked() {
-    loom::model(|| {
+    explore(|| {
         let (root, written) = (CancellationToken::new(), Count::new());
         let child = root.child_token();
         let linked = CancellationToken::linked([&child]);
@@ -57,7 +57,7 @@ fn law_t2_to_whoever_asks_a_grandchild_that_is_linked() {
 
 #[test]
 fn law_t2_to_whoever_comes_second() {
-    loom::model(|| {
+    explore(|| {
         let (token, written) = (CancellationToken::new(), Count::new());
         let other = write_and_cancel(&token, &written);
         if !token.cancel() {
@@ -69,7 +69,7 @@ fn law_t2_to_whoever_comes_second() {
 
 #[test]
 fn law_t2_to_whoever_comes_second_to_a_child() {
-    loom::model(|| {
+    explore(|| {
         let (root, written) = (CancellationToken::new(), Count::new());
         let child = root.child_token();
         let other = write_and_cancel(&root, &written);
@@ -82,7 +82,7 @@ fn law_t2_to_whoever_comes_second_to_a_child() {
 
 #[test]
 fn law_t2_to_whoever_makes_a_child_that_is_born_cancelled() {
-    loom::model(|| {
+    explore(|| {
         let (root, written) = (CancellationToken::new(), Count::new());
         let other = write_and_cancel(&root, &written);
         // A child that was made in time may be cancelled by now as well: both must see what was written.
@@ -95,7 +95,7 @@ fn law_t2_to_whoever_makes_a_child_that_is_born_cancelled() {
 
 #[test]
 fn law_t2_to_whoever_makes_a_child_that_is_born_cancelled_below_another() {
-    loom::model(|| {
+    explore(|| {
         let (root, written) = (CancellationToken::new(), Count::new());
         let child = root.child_token();
         let _branched = child.child_token();
@@ -109,7 +109,7 @@ fn law_t2_to_whoever_makes_a_child_that_is_born_cancelled_below_another() {
 
 #[test]
 fn law_t2_to_whoever_is_woken() {
-    loom::model(|| {
+    explore(|| {
         let (token, written) = (CancellationToken::new(), Count::new());
         let other = write_and_cancel(&token, &written);
         block_on(token.cancelled());
@@ -120,7 +120,7 @@ fn law_t2_to_whoever_is_woken() {
 
 #[test]
 fn law_t2_to_whoever_is_woken_on_a_child() {
-    loom::model(|| {
+    explore(|| {
         let (root, written) = (CancellationToken::new(), Count::new());
         let child = root.child_token();
         let other = write_and_cancel(&root, &written);
@@ -132,7 +132,7 @@ fn law_t2_to_whoever_is_woken_on_a_child() {
 
 #[test]
 fn law_t2_to_a_callback_wherever_it_runs() {
-    loom::model(|| {
+    explore(|| {
         let (root, written) = (CancellationToken::new(), Count::new());
         let child = root.child_token();
         let other = write_and_cancel(&root, &written);
@@ -154,7 +154,7 @@ fn law_t2_to_a_callback_wherever_it_runs() {
 
 #[test]
 fn law_t2_from_every_member_of_all_of() {
-    loom::model(|| {
+    explore(|| {
         let written = Count::new();
         let (one, two) = (CancellationToken::new(), CancellationToken::new());
         let all = CancellationToken::all_of([&one, &two]);

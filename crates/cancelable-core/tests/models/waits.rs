@@ -3,11 +3,11 @@
 use cancelable_core::CancellationToken;
 use loom::future::block_on;
 
-use super::{Bell, message, poll, start};
+use super::{Bell, explore, message, poll, start};
 
 #[test]
 fn law_t9_first_poll() {
-    loom::model(|| {
+    explore(|| {
         let token = CancellationToken::new();
         let other = start({
             let token = token.clone();
@@ -24,7 +24,7 @@ fn law_t9_first_poll() {
 
 #[test]
 fn law_t9_first_poll_of_a_child() {
-    loom::model(|| {
+    explore(|| {
         let root = CancellationToken::new();
         let child = root.child_token();
         let other = start(move || root.cancel());
@@ -38,7 +38,7 @@ fn law_t9_first_poll_of_a_child() {
 
 #[test]
 fn law_t9_second_waiter_of_two() {
-    loom::model(|| {
+    explore(|| {
         let token = CancellationToken::new();
         let (first_bell, first_waker) = Bell::new();
         let mut first = token.cancelled();
@@ -58,7 +58,7 @@ fn law_t9_second_waiter_of_two() {
 
 #[test]
 fn law_t9_two_waiters_register_at_once() {
-    loom::model(|| {
+    explore(|| {
         let token = CancellationToken::new();
         let other = start({
             let token = token.clone();
@@ -85,7 +85,7 @@ fn law_t9_two_waiters_register_at_once() {
 
 #[test]
 fn law_t9_polled_again_with_another_waker() {
-    loom::model(|| {
+    explore(|| {
         let token = CancellationToken::new();
         let mut wait = token.cancelled();
         let (_old_bell, old) = Bell::new();
@@ -103,7 +103,7 @@ fn law_t9_polled_again_with_another_waker() {
 
 #[test]
 fn law_t9_polled_again_with_the_same_waker() {
-    loom::model(|| {
+    explore(|| {
         let token = CancellationToken::new();
         let mut wait = token.cancelled();
         let (bell, waker) = Bell::new();
@@ -119,7 +119,7 @@ fn law_t9_polled_again_with_the_same_waker() {
 
 #[test]
 fn law_t9_a_waiter_that_goes_takes_no_other_with_it() {
-    loom::model(|| {
+    explore(|| {
         let token = CancellationToken::new();
         let (_, going_waker) = Bell::new();
         let (staying_bell, staying_waker) = Bell::new();
@@ -144,7 +144,7 @@ fn law_t9_a_waiter_that_goes_takes_no_other_with_it() {
 
 #[test]
 fn law_t9_a_second_waiter_that_goes_takes_no_other_with_it() {
-    loom::model(|| {
+    explore(|| {
         let token = CancellationToken::new();
         let (_, going_waker) = Bell::new();
         let (staying_bell, staying_waker) = Bell::new();
@@ -164,7 +164,7 @@ fn law_t9_a_second_waiter_that_goes_takes_no_other_with_it() {
 
 #[test]
 fn law_t9_block_on() {
-    loom::model(|| {
+    explore(|| {
         let token = CancellationToken::new();
         let other = start({
             let token = token.clone();
@@ -178,7 +178,7 @@ fn law_t9_block_on() {
 
 #[test]
 fn law_t9_a_child_that_is_cancelled_from_two_sides() {
-    loom::model(|| {
+    explore(|| {
         let root = CancellationToken::new();
         let child = root.child_token();
         let second = start({
@@ -199,7 +199,7 @@ fn law_t9_a_child_that_is_cancelled_from_two_sides() {
 
 #[test]
 fn law_t9_run_until_cancelled() {
-    loom::model(|| {
+    explore(|| {
         let token = CancellationToken::new();
         let other = start({
             let token = token.clone();
@@ -212,7 +212,7 @@ fn law_t9_run_until_cancelled() {
 
 #[test]
 fn law_t9_a_blocked_thread() {
-    loom::model(|| {
+    explore(|| {
         let token = CancellationToken::new();
         let other = start({
             let token = token.clone();

@@ -2,11 +2,11 @@
 
 use cancelable_core::CancellationToken;
 
-use super::{generations, message, start};
+use super::{explore, generations, message, start};
 
 #[test]
 fn law_t3_a_weak_handle_brings_back_an_ancestor_while_its_last_handle_goes() {
-    loom::model(|| {
+    explore(|| {
         let root = CancellationToken::new();
         let middle = root.child_token();
         let leaf = middle.child_token();
@@ -22,7 +22,7 @@ fn law_t3_a_weak_handle_brings_back_an_ancestor_while_its_last_handle_goes() {
 
 #[test]
 fn law_t3_a_weak_handle_brings_back_an_ancestor_while_its_root_is_cancelled() {
-    loom::model(|| {
+    explore(|| {
         let root = CancellationToken::new();
         let middle = root.child_token();
         let leaf = middle.child_token();
@@ -38,7 +38,7 @@ fn law_t3_a_weak_handle_brings_back_an_ancestor_while_its_root_is_cancelled() {
 
 #[test]
 fn law_t3_a_weak_handle_and_the_last_handle() {
-    loom::model(|| {
+    explore(|| {
         let root = CancellationToken::new();
         let child = root.child_token();
         let weak = child.downgrade();
@@ -53,7 +53,7 @@ fn law_t3_a_weak_handle_and_the_last_handle() {
 
 #[test]
 fn law_t6_a_weak_handle_is_made_and_lost_while_the_last_handle_goes() {
-    loom::model(|| {
+    explore(|| {
         let root = CancellationToken::new();
         let middle = root.child_token();
         let leaf = middle.child_token();
@@ -74,7 +74,7 @@ fn law_t6_a_weak_handle_is_made_and_lost_while_the_last_handle_goes() {
 
 #[test]
 fn law_t3_a_weak_handle_goes_after_it_brought_back_an_ancestor() {
-    loom::model(|| {
+    explore(|| {
         let root = CancellationToken::new();
         let middle = root.child_token();
         let leaf = middle.child_token();
@@ -90,7 +90,7 @@ fn law_t3_a_weak_handle_goes_after_it_brought_back_an_ancestor() {
 
 #[test]
 fn law_t6_an_ancestor_goes_with_its_last_weak_handle() {
-    loom::model(|| {
+    explore(|| {
         let root = CancellationToken::new();
         let middle = root.child_token();
         let leaf = middle.child_token();
