@@ -52,7 +52,7 @@ fn law_t3_a_weak_handle_and_the_last_handle() {
 }
 
 #[test]
-fn law_t6_a_weak_handle_is_made_and_lost_while_the_last_handle_goes() {
+fn law_t3_a_weak_handle_is_made_while_the_last_handle_goes() {
     explore(|| {
         let root = CancellationToken::new();
         let middle = root.child_token();
