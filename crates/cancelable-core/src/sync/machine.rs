@@ -22,6 +22,11 @@ pub(crate) trait OnLastDrop: Sized {
 /// What [`Arc::into_inner`] gives: here the value itself, in the model one that is yet to have its [`OnLastDrop`].
 pub(crate) type Last<T> = T;
 
+/// A number that is this value's own for as long as a pointer to it is there, be it a weak one.
+pub(crate) fn address<T>(of: &Arc<T>) -> usize {
+    Arc::as_ptr(of).addr()
+}
+
 /// The process-wide lock under which a subtree is marked as cancelled; see `token::mark`.
 pub(crate) fn marking() -> MutexGuard<'static, ()> {
     static MARKING: Mutex<()> = Mutex::new(());

@@ -11,9 +11,9 @@ mod model;
 
 #[cfg(not(cancelable_loom))]
 pub(crate) use machine::{
-    Arc, AtomicU8, Condvar, Last, Mutex, MutexGuard, OnLastDrop, Ordering, Weak, marking,
+    Arc, AtomicU8, Condvar, Last, Mutex, MutexGuard, OnLastDrop, Ordering, Weak, address, marking,
 };
 #[cfg(cancelable_loom)]
 pub(crate) use model::{
-    Arc, AtomicU8, Condvar, Last, Mutex, MutexGuard, OnLastDrop, Ordering, Weak, marking,
+    Arc, AtomicU8, Condvar, Last, Mutex, MutexGuard, OnLastDrop, Ordering, Weak, address, marking,
 };

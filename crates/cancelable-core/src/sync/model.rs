@@ -26,6 +26,9 @@ pub(crate) trait OnLastDrop: Sized {
 }
 
 struct Counted<T> {
+    /// In the order in which they were made. A real address may be another one each time that the model runs, and what is
+    /// sorted by it would then stand in another order, whereas loom needs every run to be like the one before.
+    number: usize,
     strong: AtomicUsize,
     value: T,
     /// Fails the model that leaks this.
@@ -51,7 +54,9 @@ pub(crate) struct Arc<T: OnLastDrop>(Option<Shared<T>>);
 
 impl<T: OnLastDrop> Arc<T> {
     pub(crate) fn new(value: T) -> Self {
+        static NUMBERS: std::sync::atomic::AtomicUsize = std::sync::atomic::AtomicUsize::new(0);
         Self(Some(Shared::new(Counted {
+            number: NUMBERS.fetch_add(1, Ordering::Relaxed),
             strong: AtomicUsize::new(1),
             value,
             _track: Track::new(()),
@@ -68,10 +73,6 @@ impl<T: OnLastDrop> Arc<T> {
 
     pub(crate) fn ptr_eq(this: &Self, other: &Self) -> bool {
         Shared::ptr_eq(this.shared(), other.shared())
-    }
-
-    pub(crate) fn as_ptr(this: &Self) -> *const T {
-        &raw const this.shared().value
     }
 
     /// The value if this was the last strong pointer. Its `OnLastDrop` runs when what is returned is dropped.
@@ -226,6 +227,11 @@ impl Condvar {
     pub(crate) fn notify_one(&self) {
         self.0.notify_one();
     }
+}
+
+/// See `machine::address`.
+pub(crate) fn address<T: OnLastDrop>(of: &Arc<T>) -> usize {
+    of.shared().number
 }
 
 /// See `machine::marking`.

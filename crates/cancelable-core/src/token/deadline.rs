@@ -4,7 +4,7 @@ use std::cmp::Reverse;
 use std::collections::{BinaryHeap, HashMap};
 use std::time::{Duration, Instant};
 
-use crate::sync::{Arc, Weak};
+use crate::sync::{Arc, Weak, address};
 use crate::timer::{self, Timer};
 use crate::{Cancellation, Origin};
 
@@ -173,7 +173,7 @@ impl Around {
 
     fn number(&mut self, node: Arc<Node>) -> usize {
         let next = self.nodes.len();
-        let address = Arc::as_ptr(&node).addr();
+        let address = address(&node);
         let number = *self.numbers.entry(address).or_insert(next);
         if number == next {
             self.nodes.push(Seen {

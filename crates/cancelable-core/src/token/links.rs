@@ -8,7 +8,7 @@ use std::collections::HashSet;
 use std::collections::btree_map::Entry;
 
 use crate::Cancellation;
-use crate::sync::Arc;
+use crate::sync::{Arc, address};
 
 use super::mark;
 use super::node::{BRANCHED, Dependent, Flagged, Link, More, Node};
@@ -112,8 +112,4 @@ fn sweep(more: &mut More) {
         more.links.retain(|_, link| !link.is_dead());
         more.links_sweep_at = 2 * more.links.len();
     }
-}
-
-fn address(node: &Arc<Node>) -> usize {
-    Arc::as_ptr(node).addr()
 }

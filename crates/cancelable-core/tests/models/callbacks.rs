@@ -192,3 +192,23 @@ fn law_t8_callbacks_of_two_cancels_may_cancel_each_other() {
         other.join().unwrap();
     });
 }
+
+#[test]
+fn law_t8_a_detached_callback_outlives_the_handles() {
+    explore(|| {
+        let root = CancellationToken::new();
+        let step = root.child_token();
+        let leaf = step.child_token();
+        let calls = Count::new();
+        step.on_cancel({
+            let calls = calls.clone();
+            move |_| calls.add()
+        })
+        .detach();
+        let other = start(move || drop(step));
+        root.cancel();
+        assert!(leaf.is_cancelled());
+        other.join().unwrap();
+        assert_eq!(calls.now(), 1);
+    });
+}

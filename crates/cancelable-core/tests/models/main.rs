@@ -91,7 +91,7 @@ fn message(why: Option<Cancellation>) -> String {
     why.expect("cancelled").root_cause().message().into_owned()
 }
 
-/// Runs `model` under every interleaving, twice: as it is, and with whoever starts a thread waiting for another first.
+/// Runs `model` under every interleaving, twice: as it is, and with the first thread that is started ahead of the rest.
 ///
 /// loom begins with the thread that runs and looks for others by what depends on each other. But it remembers one access of
 /// a kind for each object, the last; so where one thread reads what the other first reads and then writes, it may never try
@@ -101,9 +101,7 @@ fn explore(model: impl Fn() + Send + Sync + 'static) {
     let model = Arc::new(model);
     for gives_way in [false, true] {
         let model = Arc::clone(&model);
-        let mut loom = loom::model::Builder::new();
-        loom.max_threads = 5;
-        loom.check(move || {
+        loom::model(move || {
             GIVES_WAY.set(gives_way);
             model();
         });
@@ -118,7 +116,7 @@ thread_local! {
 /// Runs `f` on a thread of the model.
 fn start<T: 'static>(f: impl FnOnce() -> T + 'static) -> thread::JoinHandle<T> {
     let handle = thread::spawn(f);
-    if GIVES_WAY.get() {
+    if GIVES_WAY.replace(false) {
         thread::spawn(|| ()).join().expect("does nothing");
     }
     handle
