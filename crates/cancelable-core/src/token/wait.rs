@@ -10,7 +10,7 @@ use std::ptr::NonNull;
 use std::task::{Context, Poll, Waker};
 
 use crate::Cancellation;
-use crate::sync::{Arc, Ordering};
+use crate::sync::{Arc, Ordering, address};
 
 use super::CancellationToken;
 use super::node::{CANCELLED, Flagged, LISTENED, Node};
@@ -131,7 +131,7 @@ impl WakerSlot {
 
     #[inline]
     fn belongs_to(&mut self, token: &CancellationToken) {
-        let address = NonZeroUsize::new(Arc::as_ptr(&token.node).addr());
+        let address = NonZeroUsize::new(address(&token.node));
         assert!(
             self.token.is_none() || self.token == address,
             "a waker slot belongs to the first token that it was polled with: clear it there before another"
