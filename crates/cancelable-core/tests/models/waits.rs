@@ -3,7 +3,7 @@
 use cancelable_core::CancellationToken;
 use loom::future::block_on;
 
-use super::{Bell, explore, message, poll, start};
+use super::{Bell, explore, poll, start};
 
 #[test]
 fn law_t9_first_poll() {
