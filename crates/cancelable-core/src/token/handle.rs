@@ -246,7 +246,8 @@ impl CancellationToken {
     ///
     /// Callbacks run in the order of their registration, after all waiters have been woken, with no lock held: they may do
     /// anything to any token. A slow one holds up those that come after it, and the `cancel` that called it; but a deadline's
-    /// run on a thread of their own. One that panics is reported by the panic hook and stops nothing.
+    /// run on a thread of their own. One that panics is reported by the panic hook and stops nothing. A detached callback that
+    /// holds a handle to its own token keeps that alive until it is cancelled; a [weak](Self::downgrade) one does not.
     pub fn on_cancel(&self, callback: impl FnOnce(&Cancellation) + Send + 'static) -> Registration {
         Registration::new(&self.node, Box::new(callback))
     }

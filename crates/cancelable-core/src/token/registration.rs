@@ -41,7 +41,7 @@ impl Registration {
     }
 
     /// Takes the callback back, and says whether that was in time: after `true` it was not called and never will be; after
-    /// `false` it was, or is being called at this moment.
+    /// `false` it was called, or the cancel that calls it has begun.
     pub fn deregister(mut self) -> bool {
         self.take_back()
     }
