@@ -10,7 +10,7 @@ use tokio::task::unconstrained;
 use tokio::time::Instant;
 
 use crate::Signal;
-use crate::operation::{About, Callbacks, Operation};
+use crate::operation::{About, Callbacks, Cleanup, Finalizer, Operation};
 use crate::source::{self, Answer, Source};
 
 /// How an operation may end: time limits, tokens, signals, conditions, and whom to tell. Nothing runs until it is
@@ -52,6 +52,8 @@ pub(crate) struct More {
     pub(crate) parent: Option<Operation>,
     pub(crate) signals: Vec<Signal>,
     pub(crate) sources: Vec<Source>,
+    pub(crate) grace: Option<Duration>,
+    pub(crate) finalizers: Vec<Finalizer>,
     /// `None` while nobody wants to hear anything.
     pub(crate) callbacks: Option<Callbacks>,
 }
@@ -157,6 +159,53 @@ impl Cancelable {
         // Outside the budget of cooperative scheduling, as the time limit is.
         let condition = Box::pin(unconstrained(source::condition(name, interval, check)));
         self.more().sources.push(condition);
+        self
+    }
+
+    /// How long the body may go on once it is asked to stop, to finish by itself; then it is dropped, once its
+    /// [shields](Operation::shield) have ended.
+    ///
+    /// A body that finishes with a value in that time has finished. Spawned tasks have the same time; so have threads, after
+    /// which they are left to themselves. Zero is none. While it lasts, a second signal takes its
+    /// default action. It holds for this operation's own body: one that encloses it has its own.
+    pub fn grace(mut self, grace: Duration) -> Self {
+        self.more().grace = Some(grace);
+        self
+    }
+
+    /// Has `clean_up` run when the body is gone, whichever way it ended, and before the operation has ended; of several the
+    /// last one first.
+    ///
+    /// It is not cancelled by what cancelled the body, and has until `limit`: `None` is 30 seconds. Where the future of the run
+    /// was dropped, it runs on the runtime that the operation was started on; where there is none that can take it, that is
+    /// recorded in the context and warned of. One that fails, panics or takes too long is logged and changes no result. An
+    /// operation that never started, since its future was never polled, has nothing to clean up.
+    ///
+    /// ```
+    /// # #[tokio::main(flavor = "current_thread", start_paused = true)] async fn main() {
+    /// use cancelable::Cancelable;
+    /// use std::time::Duration;
+    /// use tokio::time::sleep;
+    ///
+    /// let (sender, receiver) = tokio::sync::oneshot::channel();
+    /// let outcome = Cancelable::new()
+    ///     .timeout(Duration::from_secs(1))
+    ///     .finalizer(None, async move |op| {
+    ///         sleep(Duration::from_secs(1)).await;
+    ///         sender.send(op.cancellation())
+    ///     })
+    ///     .run(async |_| sleep(Duration::from_secs(60)).await)
+    ///     .await;
+    /// assert_eq!(receiver.await.unwrap(), outcome.err());
+    /// # }
+    /// ```
+    pub fn finalizer<F, Fut>(mut self, limit: impl Into<Option<Duration>>, clean_up: F) -> Self
+    where
+        F: FnOnce(Operation) -> Fut + Send + 'static,
+        Fut: Future<Output: Cleanup> + Send + 'static,
+    {
+        let finalizer = Finalizer::new(limit.into(), clean_up);
+        self.more().finalizers.push(finalizer);
         self
     }
 

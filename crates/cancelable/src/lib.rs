@@ -39,15 +39,18 @@
 //!
 //! - `tokio-util`: links to and from that crate's tokens; see [`TokioUtilTokens`].
 
+mod alarm;
 mod builder;
 #[cfg(feature = "tokio-util")]
 mod interop;
 mod operation;
 mod panic;
 mod run;
+mod shield;
 mod signal;
 mod source;
 mod stream;
+mod task;
 
 pub use builder::Cancelable;
 pub use cancelable_core::{
@@ -58,11 +61,13 @@ pub use cancelable_core::{
 pub use cancelable_macros::cancelable;
 #[cfg(feature = "tokio-util")]
 pub use interop::TokioUtilTokens;
-pub use operation::Operation;
+pub use operation::{Cleanup, Operation};
 pub use run::Entered;
+pub use shield::{LimitedShield, Shield};
 pub use signal::{InvalidSignal, Signal};
 pub use source::Answer;
 pub use stream::{Chunks, Kept, OperationStream};
+pub use task::{TaskHandle, checkpoint};
 
 /// The examples of the README are tests of this crate.
 #[cfg(doctest)]

@@ -1,6 +1,11 @@
-//! What a panic said.
+//! What a panic left behind, and how it is dropped without harm.
 
 use std::any::Any;
+use std::mem::ManuallyDrop;
+use std::panic::{AssertUnwindSafe, catch_unwind};
+
+/// What somebody panicked with.
+pub(crate) type Payload = Box<dyn Any + Send>;
 
 /// The panic as an error's text.
 pub(crate) fn said(panic: &(dyn Any + Send)) -> String {
@@ -11,5 +16,13 @@ pub(crate) fn said(panic: &(dyn Any + Send)) -> String {
     match said {
         Some(said) => format!("panicked: {said}"),
         None => "panicked".to_owned(),
+    }
+}
+
+/// Drops what is somebody else's and may panic as it is dropped.
+pub(crate) fn discard<T>(value: T) {
+    if let Err(payload) = catch_unwind(AssertUnwindSafe(|| drop(value))) {
+        // This one may do it again: it is left alone.
+        let _ = ManuallyDrop::new(payload);
     }
 }

@@ -33,6 +33,8 @@ pub struct OperationContext {
     pub cancellation: Option<Cancellation>,
     /// What went wrong, if it failed.
     pub error: Option<String>,
+    /// How many finalizers did not run to their end, since no runtime was left that could run them.
+    pub skipped_finalizers: u64,
     /// The latest report of progress.
     pub progress: Option<Progress>,
     /// How many items its streams have delivered.
@@ -58,6 +60,7 @@ impl OperationContext {
             since_asked: None,
             cancellation: None,
             error: None,
+            skipped_finalizers: 0,
             progress: None,
             items: 0,
             metadata: Map::new(),

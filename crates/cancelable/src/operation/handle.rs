@@ -130,11 +130,17 @@ impl Operation {
 
     /// When its time is up: the earliest of its own limit, those of the operations around it, and those of the tokens that
     /// it is linked to. `None` where there is no limit.
+    ///
+    /// Inside a [shield](Self::shield) it is the shield's own bound, if it has one.
     pub fn deadline(&self) -> Option<Instant> {
+        if let Some(shielded) = current::shielded(self) {
+            return shielded.until;
+        }
         // A token's deadline runs on another clock: it crosses as time remaining.
         let left = self.token().remaining();
         let linked = left.and_then(|left| Instant::now().checked_add(left));
-        let own = self.record.around().filter_map(|record| record.deadline);
+        let limits = self.record.reached_from();
+        let own = limits.filter_map(|record| record.deadline);
         own.chain(linked).min()
     }
 

@@ -1,11 +1,18 @@
-//! A running operation: its record, the handle to it, and which one is current.
+//! A running operation: its record, the handle to it, which one is current, and what it owes before it has ended.
 
 mod callbacks;
 mod clock;
 pub(crate) mod current;
+mod duties;
+mod finalizer;
 mod handle;
 mod record;
+mod shields;
 
 pub(crate) use callbacks::{Callbacks, OnEnd, OnProgress};
+pub(crate) use duties::{Duties, Helper, Joined};
+pub use finalizer::Cleanup;
+pub(crate) use finalizer::Finalizer;
 pub use handle::Operation;
 pub(crate) use record::{About, Ending, Record};
+pub(crate) use shields::{Farewell, Held, Shields};

@@ -24,7 +24,7 @@ use parking_lot::Mutex;
 use serde_json::{Map, Value};
 use tokio::time::Instant;
 
-use super::{Callbacks, Operation, callbacks, clock};
+use super::{Callbacks, Duties, Operation, callbacks, clock};
 
 /// See the module's documentation.
 pub(crate) struct Record {
@@ -38,6 +38,8 @@ pub(crate) struct Record {
     /// The waker of a driver that waits while there is no token. Its lock is held while the token is made.
     waiting: Mutex<Option<Waker>>,
     about: Option<Box<About>>,
+    /// Started in a shielded section: what cancels its parent does not cancel it.
+    pub(crate) is_shielded: bool,
     /// What most operations never need, made on first need: so the record is small, and quick to make.
     late: OnceLock<Box<Late>>,
 }
@@ -66,11 +68,14 @@ struct Asked {
 struct Late {
     asked: OnceLock<Asked>,
     id: OnceLock<String>,
+    duties: OnceLock<Box<Duties>>,
     changing: Mutex<Changing>,
 }
 
 #[derive(Default)]
 struct Changing {
+    /// Over, or about to be: nothing more can be owed.
+    is_closed: bool,
     callbacks: Callbacks,
     progress: Option<Progress>,
     end: Option<End>,
@@ -88,6 +93,10 @@ struct End {
     /// The ask that came before the end, and how long before.
     asked: Option<(Cancellation, Duration)>,
 }
+
+/// That an operation cannot end yet.
+#[derive(Debug)]
+pub(crate) struct Owing;
 
 /// How an operation ended.
 #[derive(Debug)]
@@ -113,6 +122,7 @@ impl Record {
             token: OnceLock::new(),
             waiting: Mutex::new(None),
             about: None,
+            is_shielded: false,
             late: OnceLock::new(),
         }
     }
@@ -160,7 +170,7 @@ impl Record {
     #[cold]
     fn make_tokens(&self) -> &CancellationToken {
         let without: Vec<_> = self
-            .around()
+            .reached_from()
             .take_while(|record| record.token.get().is_none())
             .collect();
         for record in without.into_iter().rev() {
@@ -171,9 +181,9 @@ impl Record {
 
     /// Makes the token below the parent's, which is there.
     fn make_own_token(&self) {
-        let made = match &self.parent {
-            Some(parent) => {
-                let above = parent.record.token.get();
+        let made = match self.above() {
+            Some(above) => {
+                let above = above.record.token.get();
                 above.expect("made from the outside in").child_token()
             }
             None => CancellationToken::new(),
@@ -189,16 +199,81 @@ impl Record {
         }
     }
 
-    /// This operation and those around it, from the inside out.
-    pub(crate) fn around(&self) -> impl Iterator<Item = &Self> {
-        iter::successors(Some(self), |record| {
-            record.parent.as_ref().map(|parent| &*parent.record)
+    /// What it owes before it has ended, if anything: one load where nothing came about.
+    #[inline]
+    pub(crate) fn duties_if_any(&self) -> Option<&Duties> {
+        self.late.get()?.duties.get().map(|duties| &**duties)
+    }
+
+    /// What it owes before it has ended.
+    pub(crate) fn duties(&self) -> &Duties {
+        self.late().duties.get_or_init(Box::default)
+    }
+
+    /// For the start: what it owes from the beginning.
+    pub(crate) fn owe(&self, duties: Duties) {
+        let is_first = self.late().duties.set(Box::new(duties)).is_ok();
+        debug_assert!(is_first, "an operation owes from its start");
+    }
+
+    /// Nothing may be owed any more from now on.
+    ///
+    /// # Errors
+    ///
+    /// Something is owed, and has to be seen to first.
+    pub(crate) fn close(&self) -> Result<(), Owing> {
+        self.change(|changing| {
+            if self.duties_if_any().is_some_and(Duties::is_owing) {
+                return Err(Owing);
+            }
+            changing.is_closed = true;
+            Ok(())
         })
+    }
+
+    /// Owes something more, unless it is over.
+    pub(crate) fn owe_more<T>(&self, owe: impl FnOnce(&Duties) -> T) -> Option<T> {
+        self.change(|changing| (!changing.is_closed).then(|| owe(self.duties())))
+    }
+
+    /// Whether it was asked to stop, and has no time left to do so by itself.
+    pub(crate) fn is_out_of_grace(&self) -> bool {
+        let Some(Asked { noticed, .. }) = self.asked() else {
+            return false;
+        };
+        match self.duties_if_any() {
+            None => true,
+            Some(duties) => match duties.grace {
+                None => true,
+                Some(_) if duties.mercy_ends().is_cancelled() => true,
+                // One so long that it has no end leaves all the time there is.
+                Some(grace) => noticed
+                    .checked_add(grace)
+                    .is_some_and(|end| end <= Instant::now()),
+            },
+        }
+    }
+
+    /// When it noticed that it was asked to stop, by the runtime's clock.
+    pub(crate) fn noticed_ask(&self) -> Option<Instant> {
+        self.asked().map(|asked| asked.noticed)
+    }
+
+    /// This operation and those whose cancel reaches it, from the inside out: up to a shield.
+    pub(crate) fn reached_from(&self) -> impl Iterator<Item = &Self> {
+        iter::successors(Some(self), |record| {
+            record.above().map(|above| &*above.record)
+        })
+    }
+
+    /// The operation that it is cancelled with.
+    fn above(&self) -> Option<&Operation> {
+        self.parent.as_ref().filter(|_| !self.is_shielded)
     }
 
     /// Has the driver's task woken when the operation is asked to stop, and says whether it was already.
     pub(crate) fn poll_asked(&self, slot: &mut WakerSlot, cx: &mut Context<'_>) -> Poll<()> {
-        let token = match (self.token.get(), &self.parent) {
+        let token = match (self.token.get(), self.above()) {
             (Some(token), _) => token,
             // What encloses it may be asked at any time, and tells through the tokens.
             (None, Some(_)) => self.token(),
@@ -241,8 +316,8 @@ impl Record {
 
     #[inline]
     pub(crate) fn is_cancelled(&self) -> bool {
-        let mut around = self.around();
-        around
+        let mut reached_from = self.reached_from();
+        reached_from
             .find_map(|record| record.token.get())
             .is_some_and(CancellationToken::is_cancelled)
     }
@@ -295,11 +370,13 @@ impl Record {
     pub(crate) fn status(&self) -> OperationStatus {
         match self.status.load(Ordering::Acquire) {
             PENDING => OperationStatus::Pending,
-            RUNNING if self.is_cancelled() => OperationStatus::Cancelling,
-            RUNNING => OperationStatus::Running,
-            COMPLETED => OperationStatus::Completed,
-            CANCELLED => OperationStatus::Cancelled,
-            _ => OperationStatus::Failed,
+            RUNNING if !self.is_cancelled() => OperationStatus::Running,
+            // It may have ended between the two questions, and been asked only then.
+            RUNNING => match self.status.load(Ordering::Acquire) {
+                RUNNING => OperationStatus::Cancelling,
+                ended => terminal(ended),
+            },
+            ended => terminal(ended),
         }
     }
 
@@ -317,6 +394,7 @@ impl Record {
         let callbacks = self.change(|changing| {
             let at = Instant::now();
             let asked = self.asked_before(at);
+            changing.is_closed = true;
             changing.end = Some(End { at, asked });
             changing.error = error;
             // Under the lock, so that no snapshot sees an end without its time.
@@ -391,6 +469,7 @@ impl Record {
         let changing = self.late().changing.lock();
         context.status = self.status();
         let end = changing.end.clone();
+        context.skipped_finalizers = self.duties_if_any().map_or(0, Duties::skipped);
         context.error.clone_from(&changing.error);
         context.progress.clone_from(&changing.progress);
         // Relaxed: a count by itself, which orders nothing.
@@ -432,6 +511,14 @@ impl Drop for Record {
         while let Some(parent) = next {
             next = Arc::into_inner(parent.record).and_then(|mut record| record.parent.take());
         }
+    }
+}
+
+fn terminal(status: u8) -> OperationStatus {
+    match status {
+        COMPLETED => OperationStatus::Completed,
+        CANCELLED => OperationStatus::Cancelled,
+        _ => OperationStatus::Failed,
     }
 }
 

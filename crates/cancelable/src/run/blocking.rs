@@ -5,9 +5,11 @@ use std::marker::PhantomData;
 use std::ops::Deref;
 use std::thread;
 
+use super::settle::{settle, settle_elsewhere};
 use super::start::{Started, Watch, start};
 use crate::builder::Cancelable;
-use crate::operation::{Ending, Operation, current};
+use crate::operation::current::{self, Kind};
+use crate::operation::{Ending, Operation};
 
 impl Cancelable {
     /// Starts the operation on this thread, and makes it current until the guard is dropped.
@@ -17,7 +19,9 @@ impl Cancelable {
     /// who checks.
     ///
     /// When the guard is dropped the operation ends: Failed if the thread is panicking, Cancelled if it was asked to stop,
-    /// else Completed. [`Entered::complete`] says that it finished in spite of an ask.
+    /// else Completed. [`Entered::complete`] says that it finished in spite of an ask. Finalizers need a runtime: they run on
+    /// the one that this thread has entered, or do not, which is recorded and logged. A grace period has no meaning here, since
+    /// nobody drops anything.
     ///
     /// ```
     /// use cancelable::{Cancelable, Cancellation, CancellationToken, Operation};
@@ -67,7 +71,7 @@ impl Cancelable {
         }
         operation.record.set_running();
         operation.record.call_on_start();
-        let entered = current::enter(operation.clone());
+        let entered = current::enter(operation.clone(), Kind::Thread);
         Entered {
             operation,
             current: Some(entered),
@@ -140,6 +144,11 @@ impl Drop for Entered {
             None => Ending::Completed,
         };
         self.watch = None;
-        self.operation.record.end(ending);
+        let record = &self.operation.record;
+        if record.close().is_ok() {
+            return record.end(ending);
+        }
+        record.duties().decide(ending);
+        settle_elsewhere(&self.operation, settle(self.operation.clone()));
     }
 }

@@ -2,11 +2,13 @@
 //!
 //! # States
 //!
-//! | `plan`, `make_body` | `operation` | `body` | state |
-//! |---|---|---|---|
-//! | some | none | none | not started: nothing runs, and dropping it is no event |
-//! | none | some | some | running |
-//! | none | none | none | ended |
+//! | `plan`, `make_body` | `operation` | `body` | `rare.settling` | state |
+//! |---|---|---|---|---|
+//! | some | none | none | none | not started: nothing runs, and dropping it is no event |
+//! | none | some | some | none | running; also asked to stop, in its grace or in a shielded section |
+//! | none | some | none | some | settling: tasks and threads leave, finalizers run |
+//! | none | none | none | some | settled, and pending once more for an end that waits outside |
+//! | none | none | none | none | ended |
 //!
 //! While the body is made, polled or dropped, the operation itself stands on the thread's stack of current ones, and here
 //! there is none; nothing that can unwind stands between taking it and giving it back but what is caught.
@@ -14,7 +16,8 @@
 //! # Order
 //!
 //! A poll polls the body first and asks then (O2); what asks is cheap first: the token, the time limit, the sources. A
-//! cancel marks the subtree before the body is dropped (O8), and the status is set after that (O1).
+//! cancel marks the subtree before the body is dropped (O8), and the status is set after that, and after all that is settled
+//! (O1).
 
 use std::marker::PhantomData;
 use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
@@ -24,18 +27,25 @@ use std::task::{Context, Poll};
 
 use cancelable_core::{Cancellation, Origin, WakerSlot};
 use pin_project_lite::pin_project;
-use tokio::task::Unconstrained;
+use tokio::task::{Unconstrained, unconstrained};
 use tokio::time::{Sleep, sleep_until};
 
+use super::outcome::Outcome;
+use super::settle::{Settle, settle, settle_elsewhere, stop_for};
 use super::start::{Started, Watch, out_of_time, start};
 use super::verdict::Verdict;
 use crate::builder::Cancelable;
-use crate::operation::{Ending, Operation, current};
-use crate::panic;
+use crate::operation::current::{self, Kind};
+use crate::operation::{Duties, Ending, Farewell, Held, Operation};
+use crate::panic::{self, Payload};
 
 pin_project! {
     #[project = DriveProjection]
-    pub(super) struct Drive<F, Fut, V> {
+    pub(super) struct Drive<F, Fut, V>
+    where
+        Fut: Future,
+        V: Verdict<Fut::Output>,
+    {
         plan: Option<Cancelable>,
         make_body: Option<F>,
         operation: Option<Operation>,
@@ -44,15 +54,21 @@ pin_project! {
         body: Option<Fut>,
         waker: WakerSlot,
         // Outside the budget of cooperative scheduling: a body that uses up its budget in every poll must not thereby
-        // escape its time limit.
+        // escape its time limit. Once the operation was asked to stop, this is the end of its grace.
         #[pin]
         limit: Option<Unconstrained<Sleep>>,
         // `None` where nothing but tokens and the limit may cancel it.
         watch: Option<Box<Watch>>,
+        // `None` where the operation owes nothing.
+        rare: Option<Box<Rare<V::Output>>>,
         verdict: PhantomData<fn() -> V>,
     }
 
-    impl<F, Fut, V> PinnedDrop for Drive<F, Fut, V> {
+    impl<F, Fut, V> PinnedDrop for Drive<F, Fut, V>
+    where
+        Fut: Future,
+        V: Verdict<Fut::Output>,
+    {
         fn drop(this: Pin<&mut Self>) {
             let mut this = this.project();
             if let Some(operation) = this.operation.take() {
@@ -62,7 +78,38 @@ pin_project! {
     }
 }
 
-impl<F, Fut, V> Drive<F, Fut, V> {
+/// What only an operation has that owes something before its end.
+struct Rare<T> {
+    /// Has what encloses it poll it once more before dropping it.
+    farewell: Option<Farewell>,
+    is_in_grace: bool,
+    settling: Option<Settling<T>>,
+}
+
+impl<T> Default for Rare<T> {
+    fn default() -> Self {
+        Self {
+            farewell: None,
+            is_in_grace: false,
+            settling: None,
+        }
+    }
+}
+
+/// An operation whose body is gone, and which has not ended.
+struct Settling<T> {
+    outcome: Outcome<T>,
+    settle: Settle,
+    /// Nothing that encloses it drops it now.
+    shield: Option<Held>,
+}
+
+impl<F, Fut, V> Drive<F, Fut, V>
+where
+    F: FnOnce(Operation) -> Fut,
+    Fut: Future,
+    V: Verdict<Fut::Output>,
+{
     #[inline]
     pub(super) fn new(plan: Cancelable, make_body: F) -> Self {
         Self {
@@ -74,6 +121,7 @@ impl<F, Fut, V> Drive<F, Fut, V> {
             waker: WakerSlot::new(),
             limit: None,
             watch: None,
+            rare: None,
             verdict: PhantomData,
         }
     }
@@ -90,18 +138,29 @@ where
     #[inline]
     fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<V::Output> {
         let mut this = self.project();
+        if this
+            .rare
+            .as_ref()
+            .is_some_and(|rare| rare.settling.is_some())
+        {
+            return this.poll_settling(cx);
+        }
         let operation = match this.operation.take() {
             Some(operation) => operation,
             None => {
                 let plan = this.plan.take().expect("polled after it has ended");
                 match this.start(plan) {
                     Ok(operation) => operation,
-                    Err(why) => return Poll::Ready(V::cancelled(why)),
+                    Err((operation, why)) => {
+                        *this.make_body = None;
+                        let why = Outcome::Cancelled(why);
+                        return this.conclude(operation, Ending::Cancelled, why, cx);
+                    }
                 }
             }
         };
         let handle = this.make_body.is_some().then(|| operation.clone());
-        let entered = current::enter(operation);
+        let entered = current::enter(operation, Kind::Body);
         let polled = catch_unwind(AssertUnwindSafe(|| {
             if let (Some(make_body), Some(handle)) = (this.make_body.take(), handle) {
                 this.body.set(Some(make_body(handle)));
@@ -117,40 +176,48 @@ where
         match polled {
             Ok(Poll::Ready(value)) => {
                 let (ending, output) = V::ended(value, operation.is_cancelled());
-                this.end(operation, ending);
-                Poll::Ready(output)
+                this.conclude(operation, ending, Outcome::Ended(output), cx)
             }
             // Caught as well: a limit that no runtime can watch panics here.
             Ok(Poll::Pending) => {
-                match catch_unwind(AssertUnwindSafe(|| this.is_to_stop(&operation, cx))) {
+                let is_to_go = catch_unwind(AssertUnwindSafe(|| {
+                    this.is_to_stop(&operation, cx) && !this.is_spared(&operation, cx)
+                }));
+                match is_to_go {
                     Ok(true) => {
                         let why = operation.cancellation();
-                        this.drop_body_and_end(operation, Ending::Cancelled);
-                        Poll::Ready(V::cancelled(why.expect("it is to stop: cancelled")))
+                        let why = Outcome::Cancelled(why.expect("it is to stop: cancelled"));
+                        this.drop_body_and_conclude(operation, Ending::Cancelled, why, cx)
                     }
                     Ok(false) => {
+                        this.ask_for_farewell(&operation);
                         *this.operation = Some(operation);
                         Poll::Pending
                     }
                     Err(payload) => {
                         let ending = Ending::Failed(panic::said(&*payload));
-                        this.drop_body_and_end(operation, ending);
-                        resume_unwind(payload)
+                        let outcome = Outcome::Panicked(payload);
+                        this.drop_body_and_conclude(operation, ending, outcome, cx)
                     }
                 }
             }
             Err(payload) => {
-                this.drop_body_and_end(operation, Ending::Failed(panic::said(&*payload)));
-                resume_unwind(payload)
+                let ending = Ending::Failed(panic::said(&*payload));
+                let outcome = Outcome::Panicked(payload);
+                this.drop_body_and_conclude(operation, ending, outcome, cx)
             }
         }
     }
 }
 
-impl<F, Fut, V> DriveProjection<'_, F, Fut, V> {
-    /// From "not started" to "running", or to "ended" if it is cancelled from the start.
+impl<F, Fut, V> DriveProjection<'_, F, Fut, V>
+where
+    Fut: Future,
+    V: Verdict<Fut::Output>,
+{
+    /// From "not started" to "running"; or why it is cancelled from the start.
     #[inline]
-    fn start(&mut self, plan: Cancelable) -> Result<Operation, Cancellation> {
+    fn start(&mut self, plan: Cancelable) -> Result<Operation, (Operation, Cancellation)> {
         let Started {
             operation,
             watch,
@@ -159,9 +226,7 @@ impl<F, Fut, V> DriveProjection<'_, F, Fut, V> {
         *self.is_heard = is_heard;
         *self.watch = watch;
         if let Some(why) = operation.cancellation() {
-            *self.make_body = None;
-            self.end(operation, Ending::Cancelled);
-            return Err(why);
+            return Err((operation, why));
         }
         operation.record.set_running();
         if is_heard {
@@ -178,7 +243,7 @@ impl<F, Fut, V> DriveProjection<'_, F, Fut, V> {
         }
         if let Some(deadline) = record.deadline {
             if self.limit.is_none() {
-                let limit = tokio::task::unconstrained(sleep_until(deadline));
+                let limit = unconstrained(sleep_until(deadline));
                 self.limit.set(Some(limit));
             }
             let limit = self.limit.as_mut().as_pin_mut();
@@ -196,29 +261,114 @@ impl<F, Fut, V> DriveProjection<'_, F, Fut, V> {
         false
     }
 
-    /// Drops the body, and then ends the operation. If the body's own drop panics, that is how it ended.
+    /// An operation that owes something wants to be polled when it is asked to stop, also where what encloses it stops at once.
+    #[inline]
+    fn ask_for_farewell(&mut self, operation: &Operation) {
+        let Some(duties) = operation.record.duties_if_any() else {
+            return;
+        };
+        let has_asked = self
+            .rare
+            .as_ref()
+            .is_some_and(|rare| rare.farewell.is_some());
+        if !has_asked && duties.is_owing() {
+            self.rare.get_or_insert_default().farewell = Some(Farewell::here());
+        }
+    }
+
+    /// Whether the body may go on for now, though it was asked to stop: in its grace, or in a shielded section. The task is
+    /// woken when that is over.
+    fn is_spared(&mut self, operation: &Operation, cx: &mut Context<'_>) -> bool {
+        match operation.record.duties_if_any() {
+            Some(duties) => self.is_spared_by(duties, operation, cx),
+            None => false,
+        }
+    }
+
     #[cold]
-    fn drop_body_and_end(&mut self, operation: Operation, ending: Ending) {
-        let entered = current::enter(operation);
+    fn is_spared_by(
+        &mut self,
+        duties: &Duties,
+        operation: &Operation,
+        cx: &mut Context<'_>,
+    ) -> bool {
+        operation.record.notice_ask();
+        if let Some(watch) = self.watch {
+            watch.let_go(operation);
+        }
+        if let Some(grace) = duties.grace {
+            let rare = self.rare.get_or_insert_default();
+            if !rare.is_in_grace {
+                rare.is_in_grace = true;
+                let asked = operation.record.noticed_ask();
+                let end = asked.and_then(|asked| asked.checked_add(grace));
+                self.limit
+                    .set(end.map(|end| unconstrained(sleep_until(end))));
+            }
+            let end = self.limit.as_mut().as_pin_mut();
+            // One so long that it has no end is never over.
+            if end.is_none_or(|end| end.poll(cx).is_pending()) {
+                return true;
+            }
+            duties.mercy_ends().cancel();
+        }
+        duties.shields().spare(cx)
+    }
+
+    /// Drops the body. A panic of its drop comes back.
+    #[cold]
+    fn drop_body(&mut self, operation: Operation) -> (Operation, Option<Payload>) {
+        let entered = current::enter(operation, Kind::Body);
         let dropped = catch_unwind(AssertUnwindSafe(|| self.body.set(None)));
-        let operation = entered.leave();
-        match dropped {
-            Ok(()) => self.end(operation, ending),
-            Err(payload) => {
-                self.end(operation, Ending::Failed(panic::said(&*payload)));
-                resume_unwind(payload);
+        (entered.leave(), dropped.err())
+    }
+
+    /// The body is to be dropped, and then the operation ends. If the body's own drop panics, that is how it ended.
+    #[cold]
+    fn drop_body_and_conclude(
+        &mut self,
+        operation: Operation,
+        ending: Ending,
+        outcome: Outcome<V::Output>,
+        cx: &mut Context<'_>,
+    ) -> Poll<V::Output> {
+        match self.drop_body(operation) {
+            (operation, None) => self.conclude(operation, ending, outcome, cx),
+            (operation, Some(payload)) => {
+                let ending = Ending::Failed(panic::said(&*payload));
+                self.conclude(operation, ending, Outcome::Panicked(payload), cx)
             }
         }
     }
 
-    /// Stops whatever watched over the body, which is gone, and sets the terminal status.
+    /// The body is gone: sees to what the operation owes, and ends it.
     #[inline]
-    fn end(&mut self, operation: Operation, ending: Ending) {
-        self.limit.set(None);
-        *self.watch = None;
+    fn conclude(
+        &mut self,
+        operation: Operation,
+        ending: Ending,
+        outcome: Outcome<V::Output>,
+        cx: &mut Context<'_>,
+    ) -> Poll<V::Output> {
+        match self.end(operation, ending) {
+            Ok(()) => Poll::Ready(outcome.give::<Fut, V>()),
+            Err((operation, ending)) => self.begin_to_settle(operation, ending, outcome, cx),
+        }
+    }
+
+    /// Stops whatever watched over the body, which is gone, and sets the terminal status; unless the operation owes something,
+    /// then all is given back.
+    #[inline]
+    fn end(&mut self, operation: Operation, ending: Ending) -> Result<(), (Operation, Ending)> {
         let record = &operation.record;
         // If this is the last handle and there is nobody to tell, what is written could never be read.
-        let is_seen = *self.is_heard || Arc::strong_count(record) > 1;
+        let is_seen =
+            *self.is_heard || Arc::strong_count(record) > 1 || record.duties_if_any().is_some();
+        if is_seen && record.close().is_err() {
+            return Err((operation, ending));
+        }
+        self.limit.set(None);
+        *self.watch = None;
         // The token may have handles of its own.
         if is_seen || record.token_if_made().is_some() {
             record.stop_waiting(self.waker);
@@ -226,6 +376,87 @@ impl<F, Fut, V> DriveProjection<'_, F, Fut, V> {
         if is_seen {
             record.end(ending);
         }
+        Ok(())
+    }
+
+    #[cold]
+    fn begin_to_settle(
+        &mut self,
+        operation: Operation,
+        ending: Ending,
+        outcome: Outcome<V::Output>,
+        cx: &mut Context<'_>,
+    ) -> Poll<V::Output> {
+        if let Outcome::Panicked(payload) = &outcome {
+            let _ = stop_for(&operation, &**payload);
+        }
+        // One that was cancelled before its start is now at its end.
+        operation.record.set_running();
+        operation.record.duties().decide(ending);
+        let settling = Settling {
+            outcome,
+            settle: settle(operation.clone()),
+            shield: Some(Held::here()),
+        };
+        self.rare.get_or_insert_default().settling = Some(settling);
+        *self.operation = Some(operation);
+        self.poll_settling(cx)
+    }
+
+    #[cold]
+    fn poll_settling(&mut self, cx: &mut Context<'_>) -> Poll<V::Output> {
+        if let Some(operation) = self.operation.take() {
+            self.ask_for_helpers(&operation, cx);
+            let settling = self.settling();
+            // What encloses this operation may have been asked to stop: nothing in here is.
+            if current::shielding(None, || settling.settle.as_mut().poll(cx)).is_pending() {
+                *self.operation = Some(operation);
+                return Poll::Pending;
+            }
+            operation.record.stop_waiting(self.waker);
+            self.limit.set(None);
+            *self.watch = None;
+            let settling = self.settling();
+            settling.outcome.notice_panic_of(&operation);
+            let shield = settling.shield.take();
+            if shield.expect("held until it is settled").release() {
+                cx.waker().wake_by_ref();
+                return Poll::Pending;
+            }
+        }
+        let settled = self.rare.take().and_then(|rare| rare.settling);
+        let outcome = settled.expect("it is settling").outcome;
+        Poll::Ready(outcome.give::<Fut, V>())
+    }
+
+    /// While tasks and threads are waited for, the operation may still be asked to stop; its finalizers are not.
+    fn ask_for_helpers(&mut self, operation: &Operation, cx: &mut Context<'_>) {
+        if operation.record.duties().is_closed() {
+            self.limit.set(None);
+            if let Some(watch) = self.watch {
+                watch.sources.clear();
+            }
+        }
+        let asked = catch_unwind(AssertUnwindSafe(|| self.is_to_stop(operation, cx)));
+        match asked {
+            Ok(false) => {}
+            Ok(true) => {
+                if let Some(watch) = self.watch {
+                    watch.let_go(operation);
+                }
+            }
+            Err(payload) => {
+                let _ = stop_for(operation, &*payload);
+                let ending = Ending::Failed(panic::said(&*payload));
+                operation.record.duties().decide(ending);
+                self.settling().outcome = Outcome::Panicked(payload);
+            }
+        }
+    }
+
+    fn settling(&mut self) -> &mut Settling<V::Output> {
+        let settling = self.rare.as_mut().and_then(|rare| rare.settling.as_mut());
+        settling.expect("it is settling")
     }
 
     /// The future was dropped while the operation was running (O4): it is cancelled first, and the body goes then.
@@ -233,6 +464,24 @@ impl<F, Fut, V> DriveProjection<'_, F, Fut, V> {
     fn dropped(&mut self, operation: Operation) {
         // First wins: one that was asked to stop before keeps that reason.
         operation.cancel_with(Origin::Drop);
-        self.drop_body_and_end(operation, Ending::Cancelled);
+        let settling = self.rare.take().and_then(|rare| rare.settling);
+        if let Some(Settling { settle, .. }) = settling {
+            operation.record.duties().decide(Ending::Cancelled);
+            operation.record.stop_waiting(self.waker);
+            return settle_elsewhere(&operation, settle);
+        }
+        let (operation, panicked) = self.drop_body(operation);
+        let ending = match &panicked {
+            Some(payload) => Ending::Failed(panic::said(&**payload)),
+            None => Ending::Cancelled,
+        };
+        if let Err((operation, ending)) = self.end(operation, ending) {
+            operation.record.duties().decide(ending);
+            operation.record.stop_waiting(self.waker);
+            settle_elsewhere(&operation, settle(operation.clone()));
+        }
+        if let Some(payload) = panicked {
+            resume_unwind(payload);
+        }
     }
 }

@@ -2,6 +2,8 @@
 
 mod blocking;
 mod drive;
+mod outcome;
+mod settle;
 mod start;
 mod verdict;
 
@@ -14,6 +16,7 @@ use crate::operation::Operation;
 
 pub use blocking::Entered;
 use drive::Drive;
+pub(crate) use settle::stop_for;
 use verdict::{AnyValue, OkOrError};
 
 impl Cancelable {

@@ -7,7 +7,8 @@ use tokio::time::Instant;
 
 use crate::Signal;
 use crate::builder::{Cancelable, More};
-use crate::operation::{Operation, Record};
+use crate::operation::current::{self, Shielded};
+use crate::operation::{Duties, Operation, Record};
 use crate::signal::{self, Listening};
 use crate::source::Source;
 
@@ -23,8 +24,26 @@ pub(super) struct Started {
 /// What may cancel an operation from beside its token; dropped, it has stopped (O3).
 pub(super) struct Watch {
     pub(super) sources: Vec<Source>,
-    /// Kept for its drop alone.
-    _signals: Vec<Listening>,
+    signals: Vec<Listening>,
+    has_let_go: bool,
+}
+
+impl Watch {
+    /// The operation was asked to stop, and goes on for a while: nothing is watched for any more, and a signal takes its
+    /// default action (S4).
+    pub(super) fn let_go(&mut self, operation: &Operation) {
+        if std::mem::replace(&mut self.has_let_go, true) {
+            return;
+        }
+        self.sources.clear();
+        for signal in &self.signals {
+            signal.stop_holding_back();
+        }
+        let why = operation.cancellation();
+        if !self.signals.is_empty() && why.is_some_and(|why| why.reason() == Reason::Signal) {
+            signal::say_that_the_next_one_ends_the_process();
+        }
+    }
 }
 
 /// Starts what `plan` describes. If it is cancelled from the start, its token is when this returns.
@@ -40,16 +59,21 @@ pub(super) fn start(plan: Cancelable) -> Started {
     let around = if plan.is_detached {
         None
     } else {
-        Operation::current()
+        current::around()
     };
     let started = match plan.more {
-        None => Started {
-            operation: Operation {
-                record: Arc::new(Record::plain(now, deadline, around)),
-            },
-            watch: None,
-            is_heard: false,
-        },
+        None => {
+            let (parent, is_shielded) = unzip(around);
+            let mut record = Record::plain(now, deadline, parent);
+            record.is_shielded = is_shielded;
+            Started {
+                operation: Operation {
+                    record: Arc::new(record),
+                },
+                watch: None,
+                is_heard: false,
+            }
+        }
         Some(more) => start_with(*more, now, deadline, around),
     };
     if let Some(deadline) = deadline
@@ -65,18 +89,29 @@ fn start_with(
     more: More,
     now: Instant,
     deadline: Option<Instant>,
-    around: Option<Operation>,
+    around: Option<(Operation, Option<Shielded>)>,
 ) -> Started {
-    let parent = more.parent.or(around);
+    let (parent, is_shielded) = match more.parent {
+        Some(parent) => {
+            let is_shielded = current::shielded(&parent).is_some();
+            (Some(parent), is_shielded)
+        }
+        None => unzip(around),
+    };
     let is_heard = more.callbacks.is_some();
-    let record = Record::new(now, deadline, parent, more.about, more.callbacks);
+    let mut record = Record::new(now, deadline, parent, more.about, more.callbacks);
+    record.is_shielded = is_shielded;
+    if more.grace.is_some() || !more.finalizers.is_empty() {
+        record.owe(Duties::new(more.grace, more.finalizers));
+    }
     for token in record.tokens() {
         record.token().link(token);
     }
     let watch = (!more.sources.is_empty() || !more.signals.is_empty()).then(|| {
         Box::new(Watch {
             sources: more.sources,
-            _signals: listen(&record, &more.signals),
+            signals: listen(&record, &more.signals),
+            has_let_go: false,
         })
     });
     Started {
@@ -85,6 +120,13 @@ fn start_with(
         },
         watch,
         is_heard,
+    }
+}
+
+fn unzip(around: Option<(Operation, Option<Shielded>)>) -> (Option<Operation>, bool) {
+    match around {
+        Some((operation, shielded)) => (Some(operation), shielded.is_some()),
+        None => (None, false),
     }
 }
 

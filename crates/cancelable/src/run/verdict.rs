@@ -1,6 +1,7 @@
 //! What the end of a body means for its operation, and for the caller.
 
 use std::fmt::Display;
+use std::panic::{AssertUnwindSafe, catch_unwind};
 
 use cancelable_core::Cancellation;
 
@@ -16,6 +17,12 @@ pub(super) trait Verdict<T> {
 
     /// The body was dropped, or never polled, because of this.
     fn cancelled(why: Cancellation) -> Self::Output;
+}
+
+/// The error's text. Its `Display` is somebody else's code, and the operation has to end.
+fn shown(error: &impl Display) -> String {
+    catch_unwind(AssertUnwindSafe(|| error.to_string()))
+        .unwrap_or_else(|_| "an error that panics as it is shown".to_owned())
 }
 
 /// Any value is a success.
@@ -43,7 +50,7 @@ impl<T, E: From<Cancellation> + Display> Verdict<Result<T, E>> for OkOrError {
         let ending = match &value {
             Ok(_) => Ending::Completed,
             Err(_) if was_asked => Ending::Cancelled,
-            Err(error) => Ending::Failed(error.to_string()),
+            Err(error) => Ending::Failed(shown(error)),
         };
         (ending, value)
     }

@@ -1,5 +1,7 @@
 //! The guard of one who listens for a signal.
 
+use std::io::Write;
+use std::sync::Once;
 use std::{fmt, io};
 
 use super::kind::Signal;
@@ -21,6 +23,18 @@ pub(crate) fn listen(
     callback: impl Fn(Signal) + Send + Sync + 'static,
 ) -> io::Result<Listening> {
     Ok(Listening(mechanism::Seat::take(signal, callback)?))
+}
+
+/// Says on standard error, once for the process, what a second signal does while work that heard the first is ending.
+pub(crate) fn say_that_the_next_one_ends_the_process() {
+    static SAID: Once = Once::new();
+    SAID.call_once(|| {
+        // There may be nobody to read it, which must not stop the stopping.
+        let _ = writeln!(
+            io::stderr(),
+            "stopping; a second signal ends the process at once, without finalizers"
+        );
+    });
 }
 
 /// Ends the listening that a `fork` copied into a child process, and gives the child its default actions back. For
@@ -45,10 +59,6 @@ impl Listening {
     /// between a signal and the end that it asked for: when nobody holds it back any more, a second signal is not
     /// heard but ends the process. A host's handler is unaffected, and with one the second signal is heard like the
     /// first.
-    #[cfg_attr(
-        not(test),
-        expect(dead_code, reason = "for operations that have a grace period")
-    )]
     pub(crate) fn stop_holding_back(&self) {
         self.0.stop_holding_back();
     }

@@ -51,4 +51,4 @@ mod tests;
 
 pub use self::error::InvalidSignal;
 pub use self::kind::Signal;
-pub(crate) use self::listening::{Listening, listen};
+pub(crate) use self::listening::{Listening, listen, say_that_the_next_one_ends_the_process};

@@ -15,7 +15,7 @@ use pin_project_lite::pin_project;
 
 use super::kept::Keeper;
 use super::{Chunks, Kept};
-use crate::operation::Operation;
+use crate::operation::{Operation, current};
 
 impl Operation {
     /// The items of `source` for as long as the operation is not cancelled; then the reason, and no more.
@@ -53,8 +53,13 @@ impl Operation {
     /// After a cancel no further item is taken from `source`: one that is waiting is interrupted at once, and it is dropped
     /// before the `Err` is returned. An item that `source` gave is always delivered first.
     pub fn stream<S: Stream>(&self, source: S) -> OperationStream<S> {
+        // What is begun in a shielded section is not ended by what ends the operation.
+        let token = match current::shielded(self) {
+            Some(_) => CancellationToken::new(),
+            None => self.token().clone(),
+        };
         OperationStream {
-            token: self.token().clone(),
+            token,
             published: self.record.open_stream(),
             operation: self.clone(),
             source: Some(source),

@@ -9,18 +9,24 @@ mod counts;
 mod current;
 mod dropped;
 mod endings;
+mod finalizers;
+mod graces;
 #[cfg(feature = "tokio-util")]
 mod interop;
 mod items;
 mod limits;
+mod meetings;
 mod nesting;
 mod panics;
 mod random;
 mod script;
+mod shields;
 #[cfg(unix)]
 mod signals;
 mod size;
 mod starts;
 mod support;
 mod sweep;
+mod tasks;
+mod threads;
 mod winners;

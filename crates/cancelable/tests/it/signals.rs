@@ -9,7 +9,7 @@ use std::process::{self, Command, Output};
 use std::time::Duration;
 use std::{env, thread};
 
-use cancelable::{Cancelable, OperationStatus, Reason, Signal};
+use cancelable::{Cancelable, Operation, OperationStatus, Reason, Signal};
 use rustix::process::{getpid, kill_process};
 use tokio::runtime::Builder;
 
@@ -25,7 +25,11 @@ const LAST: &str = "> the last signal";
 const PATIENCE: Duration = Duration::from_secs(20);
 
 /// Runs `scenario` in a child process, this very binary, which must then die of the signal that it gets at the end.
-fn dies_of_sigterm_after<T, Fut: Future<Output = ()>>(of: T, scenario: impl FnOnce() -> Fut) {
+/// Gives what it said on standard error.
+fn dies_of_sigterm_after<T, Fut: Future<Output = ()>>(
+    of: T,
+    scenario: impl FnOnce() -> Fut,
+) -> String {
     if env::var_os(IN_CHILD).is_some() {
         // Where a signal was held back that should have been the end.
         thread::spawn(|| {
@@ -57,6 +61,7 @@ fn dies_of_sigterm_after<T, Fut: Future<Output = ()>>(of: T, scenario: impl FnOn
         Some(Signal::TERMINATE.number()),
         "{status}: {stderr}"
     );
+    stderr.into_owned()
 }
 
 /// In the child: sends it the SIGTERM that must be its end.
@@ -154,4 +159,50 @@ fn law_s4_signal_reaches_a_plain_thread() {
         drop(last);
         unreachable!("the callback never returns");
     });
+}
+
+#[test]
+fn law_s4_signal_in_the_grace_takes_its_default() {
+    let said = dies_of_sigterm_after(law_s4_signal_in_the_grace_takes_its_default, || async {
+        let plan = || {
+            let plan = on_sigterm().grace(Duration::from_secs(3600));
+            plan.finalizer(None, async |_| print("finalized"))
+        };
+        let mut one = pin!(plan().run(async |_| pending::<()>().await));
+        let mut two = pin!(plan().run(async |op| {
+            op.cancelled().await;
+            // Both have heard it, and are in their grace.
+            tokio::task::yield_now().await;
+            last_signal();
+        }));
+        assert!(poll_once(one.as_mut()).is_pending());
+        assert!(poll_once(two.as_mut()).is_pending());
+        raise();
+        let _ = tokio::join!(one, two);
+    });
+    assert!(!said.contains("finalized"), "{said}");
+    assert_eq!(
+        said.matches("a second signal ends the process").count(),
+        1,
+        "{said}"
+    );
+}
+
+#[test]
+fn law_s4_signal_in_a_finalizer_takes_its_default() {
+    dies_of_sigterm_after(law_s4_signal_in_a_finalizer_takes_its_default, || async {
+        // The first one while it finalizes is heard, if late; the second one is the end.
+        let plan = on_sigterm().finalizer(None, async |op: Operation| -> () {
+            raise();
+            op.cancelled().await;
+            tokio::task::yield_now().await;
+            last_signal();
+        });
+        let _ = plan.run(async |_| ()).await;
+    });
+}
+
+/// In the child: says it on standard error.
+fn print(what: &str) {
+    writeln!(io::stderr(), "{what}").expect("the test reads");
 }
