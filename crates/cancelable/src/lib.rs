@@ -33,6 +33,7 @@
 //! | give work a limit, a name, a way to be stopped | [`Cancelable`], or the attribute [`macro@cancelable`] |
 //! | ask, report and stream from inside | [`Operation`], [`OperationStream`], [`Progress`] |
 //! | look at it from outside | [`OperationContext`], [`OperationStatus`] |
+//! | combine what may end it: any of, all of, nested | [`source`] |
 //! | name a signal | [`Signal`] |
 //!
 //! # Features
@@ -46,7 +47,7 @@ mod operation;
 mod panic;
 mod run;
 mod signal;
-mod source;
+pub mod source;
 mod stream;
 
 pub use builder::Cancelable;
@@ -61,7 +62,7 @@ pub use interop::TokioUtilTokens;
 pub use operation::Operation;
 pub use run::Entered;
 pub use signal::{InvalidSignal, Signal};
-pub use source::Answer;
+pub use source::{Answer, Source};
 pub use stream::{Chunks, Kept, OperationStream};
 
 /// The examples of the README are tests of this crate.

@@ -128,13 +128,13 @@ impl Operation {
         self.cancellation().unwrap_or(why)
     }
 
-    /// When its time is up: the earliest of its own limit, those of the operations around it, and those of the tokens that
-    /// it is linked to. `None` where there is no limit.
+    /// When its time is up: the earliest of its own limit, of what its [sources](crate::source) know, of those of the
+    /// operations around it, and of those of the tokens that it is linked to. `None` where there is no limit.
     pub fn deadline(&self) -> Option<Instant> {
         // A token's deadline runs on another clock: it crosses as time remaining.
         let left = self.token().remaining();
         let linked = left.and_then(|left| Instant::now().checked_add(left));
-        let own = self.record.around().filter_map(|record| record.deadline);
+        let own = self.record.around().filter_map(Record::own_deadline);
         own.chain(linked).min()
     }
 

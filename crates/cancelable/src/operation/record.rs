@@ -51,6 +51,8 @@ pub(crate) struct About {
     pub(crate) metadata: Map<String, Value>,
     /// Handles to what it is linked to: so a deadline there stands for as long as the operation.
     pub(crate) tokens: Vec<CancellationToken>,
+    /// When a source fires at the latest, if that is known: nanoseconds from the start, and one more; 0 while it is not.
+    sources_deadline: AtomicU64,
 }
 
 /// That an operation was asked to stop.
@@ -135,6 +137,32 @@ impl Record {
     /// The tokens that it was given.
     pub(crate) fn tokens(&self) -> &[CancellationToken] {
         self.about.as_ref().map_or(&[], |about| &about.tokens)
+    }
+
+    /// When its time is up: by its own limit, or by a source that knows when it fires.
+    pub(crate) fn own_deadline(&self) -> Option<Instant> {
+        // Relaxed: a moment by itself, which orders nothing.
+        let of_sources = self.about.as_ref().and_then(|about| {
+            let nanos = about.sources_deadline.load(Ordering::Relaxed);
+            let after = Duration::from_nanos(nanos.checked_sub(1)?);
+            self.start.checked_add(after)
+        });
+        match (self.deadline, of_sources) {
+            (Some(limit), Some(of_sources)) => Some(limit.min(of_sources)),
+            (limit, of_sources) => limit.or(of_sources),
+        }
+    }
+
+    /// Notes when a source fires at the latest; only for a record of which something was said.
+    pub(crate) fn set_sources_deadline(&self, deadline: Option<Instant>) {
+        let Some(about) = &self.about else { return };
+        let nanos = deadline.and_then(|deadline| {
+            let after = deadline.saturating_duration_since(self.start);
+            u64::try_from(after.as_nanos()).ok()?.checked_add(1)
+        });
+        about
+            .sources_deadline
+            .store(nanos.unwrap_or(0), Ordering::Relaxed);
     }
 
     pub(crate) fn id(&self) -> &str {

@@ -176,6 +176,7 @@ impl<F, Fut, V> DriveProjection<'_, F, Fut, V> {
         if record.poll_asked(self.waker, cx).is_ready() {
             return true;
         }
+        let mut over = None;
         if let Some(deadline) = record.deadline {
             if self.limit.is_none() {
                 let limit = tokio::task::unconstrained(sleep_until(deadline));
@@ -183,17 +184,22 @@ impl<F, Fut, V> DriveProjection<'_, F, Fut, V> {
             }
             let limit = self.limit.as_mut().as_pin_mut();
             if limit.expect("set above").poll(cx).is_ready() {
-                out_of_time(operation, deadline);
-                return true;
+                over = Some(deadline);
             }
         }
-        for source in self.watch.iter_mut().flat_map(|watch| &mut watch.sources) {
-            if let Poll::Ready(why) = source.as_mut().poll(cx) {
-                operation.cancel_with(why);
-                return true;
-            }
+        // A source that was due before the limit fired first (O2), though both are found now.
+        let watch = self.watch.as_mut();
+        let watch = watch.filter(|watch| over.is_none_or(|limit| watch.was_due_before(limit)));
+        if let Some(watch) = watch
+            && let Poll::Ready(why) = watch.poll(record, cx)
+        {
+            operation.cancel_with(why);
+            return true;
         }
-        false
+        if let Some(deadline) = over {
+            out_of_time(operation, deadline);
+        }
+        over.is_some()
     }
 
     /// Drops the body, and then ends the operation. If the body's own drop panics, that is how it ended.

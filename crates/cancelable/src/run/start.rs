@@ -1,15 +1,20 @@
 //! Starting an operation: one reading of the clock, its record, and everything that may cancel it.
 
+use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
+use std::pin::{Pin, pin};
 use std::sync::Arc;
+use std::task::{Context, Poll};
 
-use cancelable_core::{Cancellation, Origin, Reason};
+use cancelable_core::{Cancellation, Origin};
+use tokio::task::unconstrained;
 use tokio::time::Instant;
 
 use crate::Signal;
 use crate::builder::{Cancelable, More};
-use crate::operation::{Operation, Record};
-use crate::signal::{self, Listening};
-use crate::source::Source;
+use crate::operation::{Ending, Operation, Record};
+use crate::panic;
+use crate::signal::Listening;
+use crate::source::{self, AnyOf, Source, any_of};
 
 /// An operation that has started, with what its driver has to keep and to poll.
 pub(super) struct Started {
@@ -22,9 +27,59 @@ pub(super) struct Started {
 
 /// What may cancel an operation from beside its token; dropped, it has stopped (O3).
 pub(super) struct Watch {
-    pub(super) sources: Vec<Source>,
+    sources: AnyOf,
+    /// The sources' deadline, as the record has it.
+    known: Option<Instant>,
     /// Kept for its drop alone.
     _signals: Vec<Listening>,
+}
+
+impl Watch {
+    /// Tells the sources of the start. One may have fired already, and then the operation is cancelled from the start.
+    fn begin(&mut self, record: &mut Record, now: Instant) {
+        // An operation that will not run needs no sources.
+        if self.sources.is_empty() || record.is_cancelled() {
+            return;
+        }
+        let begun = catch_unwind(AssertUnwindSafe(|| Pin::new(&mut self.sources).begin(now)));
+        match begun {
+            Ok(Some(why)) => {
+                record.token().cancel_with(why);
+            }
+            Ok(None) => self.tell_deadline(record),
+            Err(payload) => {
+                record.end(Ending::Failed(panic::said(&*payload)));
+                resume_unwind(payload);
+            }
+        }
+    }
+
+    /// Polls the sources, and says why if one has fired.
+    pub(super) fn poll(&mut self, record: &Record, cx: &mut Context<'_>) -> Poll<Cancellation> {
+        if self.sources.is_empty() {
+            return Poll::Pending;
+        }
+        // Outside the budget of cooperative scheduling, as the time limit is.
+        let polled = pin!(unconstrained(&mut self.sources)).poll(cx);
+        if polled.is_pending() {
+            self.tell_deadline(record);
+        }
+        polled
+    }
+
+    /// Whether a source is known to have been due before `moment`.
+    pub(super) fn was_due_before(&self, moment: Instant) -> bool {
+        self.sources.deadline().is_some_and(|due| due < moment)
+    }
+
+    /// Has the record know the sources' deadline, which becomes known, or changes, as they fire inside others.
+    fn tell_deadline(&mut self, record: &Record) {
+        let known = self.sources.deadline();
+        if known != self.known {
+            self.known = known;
+            record.set_sources_deadline(known);
+        }
+    }
 }
 
 /// Starts what `plan` describes. If it is cancelled from the start, its token is when this returns.
@@ -69,15 +124,18 @@ fn start_with(
 ) -> Started {
     let parent = more.parent.or(around);
     let is_heard = more.callbacks.is_some();
-    let record = Record::new(now, deadline, parent, more.about, more.callbacks);
+    let mut record = Record::new(now, deadline, parent, more.about, more.callbacks);
     for token in record.tokens() {
         record.token().link(token);
     }
     let watch = (!more.sources.is_empty() || !more.signals.is_empty()).then(|| {
-        Box::new(Watch {
-            sources: more.sources,
+        let mut watch = Box::new(Watch {
+            sources: any_of(more.sources),
+            known: None,
             _signals: listen(&record, &more.signals),
-        })
+        });
+        watch.begin(&mut record, now);
+        watch
     });
     Started {
         operation: Operation {
@@ -100,16 +158,9 @@ pub(super) fn out_of_time(operation: &Operation, deadline: Instant) {
 fn listen(record: &Record, signals: &[Signal]) -> Vec<Listening> {
     let mut listening = Vec::with_capacity(signals.len());
     for &signal in signals {
-        let token = record.token().clone();
-        let heard = signal::listen(signal, move |signal| {
-            token.cancel_with(Origin::signal(signal.number(), signal.name()));
-        });
-        match heard {
+        match source::listen(signal, record.token().clone()) {
             Ok(guard) => listening.push(guard),
-            // An operation that cannot hear what it was told to obey must not run as if it could.
-            Err(error) => {
-                let message = format!("cannot listen for {signal}: {error}");
-                let why = Cancellation::new(Reason::Error).with_message(message);
+            Err(why) => {
                 record.token().cancel_with(why);
             }
         }

@@ -13,6 +13,7 @@ mod endings;
 mod interop;
 mod items;
 mod limits;
+mod nested_sources;
 mod nesting;
 mod panics;
 mod random;
@@ -20,6 +21,7 @@ mod script;
 #[cfg(unix)]
 mod signals;
 mod size;
+mod sources;
 mod starts;
 mod support;
 mod sweep;
