@@ -38,6 +38,7 @@
 //!
 //! # Features
 //!
+//! - `resources`: the machine's memory, processor and disk as sources; see `source::resources`.
 //! - `tokio-util`: links to and from that crate's tokens; see [`TokioUtilTokens`].
 
 mod builder;

@@ -63,7 +63,7 @@ pub fn condition<A: Answer + 'static>(
     );
     Condition {
         name: name.clone(),
-        asking: Box::pin(ask(name, interval, check)),
+        asking: Box::pin(watch(name, interval, check)),
     }
 }
 
@@ -94,20 +94,30 @@ impl fmt::Debug for Condition {
     }
 }
 
-/// Asks on the blocking pool until the answer is that it is met (S3).
-async fn ask<A: Answer>(
+async fn watch<A: Answer>(
     name: String,
     interval: Duration,
     mut check: impl FnMut() -> A + Send + 'static,
 ) -> Cancellation {
+    let check = move || check().answer().map(|is_met| is_met.then_some(()));
+    let ((), checks) = ask(&name, interval, check).await;
+    let message = format!("condition '{name}' was met after {checks} checks");
+    Cancellation::from_origin(Origin::condition(name)).with_message(message)
+}
+
+/// Asks at once, and again this long after each answer, until there is something; says how often it asked. On the blocking
+/// pool, since `check` may block: that stalls nothing but itself (S3). One that fails, or panics, is logged and asked again.
+pub(super) async fn ask<T: Send + 'static>(
+    name: &str,
+    interval: Duration,
+    mut check: impl FnMut() -> Result<Option<T>, String> + Send + 'static,
+) -> (T, u64) {
     let (mut checks, mut failures) = (0_u64, 0_u64);
     loop {
         let asked = NotBegunIsTakenBack(spawn_blocking(move || {
-            let answer = catch_unwind(AssertUnwindSafe(|| check().answer()));
-            (
-                check,
-                answer.unwrap_or_else(|payload| Err(panic::said(&*payload))),
-            )
+            let answer = catch_unwind(AssertUnwindSafe(&mut check));
+            let answer = answer.unwrap_or_else(|payload| Err(panic::said(&*payload)));
+            (check, answer)
         }));
         let Ok((returned, answer)) = asked.await else {
             // The runtime is shutting down and asks nobody any more.
@@ -116,11 +126,8 @@ async fn ask<A: Answer>(
         check = returned;
         checks += 1;
         match answer {
-            Ok(true) => {
-                let message = format!("condition '{name}' was met after {checks} checks");
-                return Cancellation::from_origin(Origin::condition(name)).with_message(message);
-            }
-            Ok(false) => {}
+            Ok(Some(found)) => return (found, checks),
+            Ok(None) => {}
             Err(error) => {
                 failures += 1;
                 tracing::warn!(

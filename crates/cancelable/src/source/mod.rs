@@ -51,6 +51,8 @@ mod any_of;
 mod condition;
 mod contract;
 mod from_future;
+#[cfg(feature = "resources")]
+mod resources;
 mod signal;
 mod timeout;
 mod token;
@@ -60,6 +62,8 @@ pub use any_of::{AnyOf, any_of};
 pub use condition::{Answer, Condition, condition};
 pub use contract::{BoxedSource, Source};
 pub use from_future::{FromFuture, from_future};
+#[cfg(feature = "resources")]
+pub use resources::{InvalidResources, ResourceSource, Resources, resources};
 pub(crate) use signal::listen;
 pub use signal::{SignalSource, signal};
 pub use timeout::{Timeout, deadline, timeout};
