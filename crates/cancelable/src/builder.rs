@@ -173,6 +173,42 @@ impl Cancelable {
         self
     }
 
+    /// Cancelled with reason [`Condition`](crate::Reason::Condition) when its [streams](Operation::stream) have delivered
+    /// `n` items, all of them together, and one more is asked for.
+    ///
+    /// The one more is not taken from its source, so nothing is lost. A source that says by its `size_hint` that it has no
+    /// more may end by itself; of any other nobody can know. Of several budgets the least counts; of zero not one item is
+    /// taken. Code without a stream spends by [`spend_items`](Operation::spend_items). Operations inside this one have
+    /// budgets of their own.
+    ///
+    /// ```
+    /// # #[tokio::main(flavor = "current_thread")] async fn main() {
+    /// use cancelable::Cancelable;
+    /// use futures_util::{StreamExt, stream};
+    ///
+    /// let outcome = Cancelable::new()
+    ///     .max_items(3)
+    ///     .run(async |op| op.stream(stream::iter(1..)).collect::<Vec<_>>().await)
+    ///     .await
+    ///     .unwrap();
+    /// let [Ok(1), Ok(2), Ok(3), Err(why)] = &outcome[..] else { panic!() };
+    /// assert_eq!(why.message(), "the budget of 3 items is spent");
+    /// # }
+    /// ```
+    pub fn max_items(mut self, n: u64) -> Self {
+        self.about().budgets.limit_items(n);
+        self
+    }
+
+    /// The same for bytes, as far as its streams [say](crate::OperationStream::bytes_by) how many an item has.
+    ///
+    /// An item that goes beyond the budget is delivered, since it has been taken; the next is not taken. Code without a stream
+    /// spends by [`spend_bytes`](Operation::spend_bytes).
+    pub fn max_bytes(mut self, n: u64) -> Self {
+        self.about().budgets.limit_bytes(n);
+        self
+    }
+
     /// Takes over everything that may end `other`, and its progress callbacks; whichever fires first counts.
     pub fn combine(mut self, other: Self) -> Self {
         if let Some(timeout) = other.timeout {
@@ -184,6 +220,7 @@ impl Cancelable {
         if let Some(other) = other.more {
             let more = self.more();
             more.about.tokens.extend(other.about.tokens);
+            more.about.budgets.combine(&other.about.budgets);
             more.signals.extend(other.signals);
             more.sources.extend(other.sources);
             if let Some(callbacks) = other.callbacks {

@@ -1,11 +1,12 @@
 //! [`Operation`], the handle to a running operation.
 
 use std::fmt;
+use std::iter;
 use std::sync::Arc;
 use std::time::Duration;
 
 use cancelable_core::{
-    Cancellation, CancellationToken, OperationContext, OperationStatus, Progress, Reason,
+    Cancellation, CancellationToken, OperationContext, OperationStatus, Origin, Progress, Reason,
 };
 use tokio::time::Instant;
 
@@ -161,6 +162,31 @@ impl Operation {
     /// with the operation that made it.
     pub fn on_progress(&self, callback: impl Fn(&Self, &Progress) + Send + Sync + 'static) {
         self.record.on_progress(Arc::new(callback));
+    }
+
+    /// Ends it because its time is up, unless it was asked to stop before.
+    #[cold]
+    pub(crate) fn time_out(&self, deadline: Instant) {
+        if !self.is_cancelled() {
+            let limit = deadline.saturating_duration_since(self.record.start);
+            self.cancel_with(Origin::timeout(limit));
+        }
+    }
+
+    /// Looks at the clock, for code that keeps its driver from doing so; and if its time is up, or that of an operation
+    /// around it, that one is over.
+    pub(crate) fn look_at_the_clock(&self) {
+        let around = iter::successors(Some(self), |operation| operation.record.parent.as_ref());
+        let limits = around.filter_map(|operation| {
+            let deadline = operation.record.own_deadline()?;
+            Some((deadline, operation))
+        });
+        // The clock is not read where nothing needs it.
+        if let Some((deadline, operation)) = limits.min_by_key(|(deadline, _)| *deadline)
+            && deadline <= Instant::now()
+        {
+            operation.time_out(deadline);
+        }
     }
 
     /// What tells two operations apart while both are alive.

@@ -24,7 +24,7 @@ use parking_lot::Mutex;
 use serde_json::{Map, Value};
 use tokio::time::Instant;
 
-use super::{Callbacks, Operation, callbacks, clock};
+use super::{Budgets, Callbacks, Operation, callbacks, clock};
 
 /// See the module's documentation.
 pub(crate) struct Record {
@@ -51,6 +51,7 @@ pub(crate) struct About {
     pub(crate) metadata: Map<String, Value>,
     /// Handles to what it is linked to: so a deadline there stands for as long as the operation.
     pub(crate) tokens: Vec<CancellationToken>,
+    pub(crate) budgets: Budgets,
     /// When a source fires at the latest, if that is known: nanoseconds from the start, and one more; 0 while it is not.
     sources_deadline: AtomicU64,
 }
@@ -163,6 +164,11 @@ impl Record {
         about
             .sources_deadline
             .store(nanos.unwrap_or(0), Ordering::Relaxed);
+    }
+
+    /// What it may take, if that was said.
+    pub(crate) fn budgets(&self) -> Option<&Budgets> {
+        self.about.as_ref().map(|about| &about.budgets)
     }
 
     pub(crate) fn id(&self) -> &str {

@@ -5,7 +5,7 @@ use std::pin::{Pin, pin};
 use std::sync::Arc;
 use std::task::{Context, Poll};
 
-use cancelable_core::{Cancellation, Origin};
+use cancelable_core::Cancellation;
 use tokio::task::unconstrained;
 use tokio::time::Instant;
 
@@ -149,10 +149,7 @@ fn start_with(
 /// Cancels an operation whose time is up, unless it was before.
 #[cold]
 pub(super) fn out_of_time(operation: &Operation, deadline: Instant) {
-    if !operation.is_cancelled() {
-        let limit = deadline.saturating_duration_since(operation.record.start);
-        operation.cancel_with(Origin::timeout(limit));
-    }
+    operation.time_out(deadline);
 }
 
 fn listen(record: &Record, signals: &[Signal]) -> Vec<Listening> {

@@ -3,6 +3,7 @@
 mod attribute;
 mod basics;
 mod blocking;
+mod budgets;
 mod compile_fail;
 mod conditions;
 mod counts;

@@ -123,7 +123,7 @@ impl Resources {
 /// A source that fires with reason [`Condition`](crate::Reason::Condition) when the machine is too full.
 ///
 /// It is looked at when the body first has to wait, and then again and again, on the runtime's pool of blocking threads, as a
-/// [condition](super::condition) is. A look that fails is logged, counted and repeated.
+/// [condition](crate::source::condition) is. A look that fails is logged, counted and repeated.
 ///
 /// ```
 /// use cancelable::Cancelable;
