@@ -2,6 +2,8 @@
 
 use std::{fmt, io};
 
+#[cfg(windows)]
+use super::console as mechanism;
 use super::kind::Signal;
 
 /// What is called for each delivery.
@@ -115,7 +117,7 @@ mod mechanism {
     }
 }
 
-#[cfg(not(unix))]
+#[cfg(not(any(unix, windows)))]
 mod mechanism {
     use std::convert::Infallible;
     use std::io;

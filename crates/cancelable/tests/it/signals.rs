@@ -165,17 +165,21 @@ fn law_s4_signal_is_heard_inside_other_sources_and_let_go_with_them() {
             let nested = |also: &'static str| {
                 let also = source::from_future(async move { also });
                 let never = source::from_future(pending::<&str>());
-                let both = source::signal(Signal::TERMINATE).and(also);
-                Cancelable::new().source(never.or(both))
+                let both = also.and(source::signal(Signal::TERMINATE));
+                Cancelable::new().detached().source(never.or(both))
             };
+            let entered = on_sigterm().enter_blocking();
+            let beside = entered.clone();
             let mut one = pin!(nested("one").run(async |_| pending::<()>().await));
-            // Its body has not had to wait yet, and it listens all the same.
+            // Its body has not had to wait before the signal was told, and it listens all the same.
             let two = pin!(nested("two").run(async |_| {
                 raise();
+                beside.token().blocking_cancelled();
                 pending::<()>().await;
             }));
             assert!(poll_once(one.as_mut()).is_pending());
             let (one, two) = tokio::join!(one, two);
+            drop(entered);
             for (why, also) in [(one.unwrap_err(), "one"), (two.unwrap_err(), "two")] {
                 assert_eq!(why.reason(), Reason::Signal);
                 let said = format!("{also}, and received signal SIGTERM (15)");
