@@ -6,12 +6,11 @@ use std::time::Duration;
 
 use cancelable_core::{CancellationToken, OperationContext, Progress};
 use serde_json::Value;
-use tokio::task::unconstrained;
 use tokio::time::Instant;
 
 use crate::Signal;
 use crate::operation::{About, Callbacks, Cleanup, Finalizer, Operation};
-use crate::source::{self, Answer, Source};
+use crate::source::{self, Answer, BoxedSource, Source};
 
 /// How an operation may end: time limits, tokens, signals, conditions, and whom to tell. Nothing runs until it is
 /// [run](Self::run).
@@ -51,7 +50,7 @@ pub(crate) struct More {
     pub(crate) about: About,
     pub(crate) parent: Option<Operation>,
     pub(crate) signals: Vec<Signal>,
-    pub(crate) sources: Vec<Source>,
+    pub(crate) sources: Vec<BoxedSource>,
     pub(crate) grace: Option<Duration>,
     pub(crate) finalizers: Vec<Finalizer>,
     /// `None` while nobody wants to hear anything.
@@ -145,20 +144,70 @@ impl Cancelable {
     /// If `interval` is zero.
     #[track_caller]
     pub fn condition<A: Answer + 'static>(
-        mut self,
+        self,
         name: impl Into<String>,
         interval: Duration,
         check: impl FnMut() -> A + Send + 'static,
     ) -> Self {
-        let name = name.into();
-        assert!(
-            !interval.is_zero(),
-            "the interval of condition '{name}' is zero: give the time from one check to the next, such as \
-             Duration::from_millis(100)"
-        );
-        // Outside the budget of cooperative scheduling, as the time limit is.
-        let condition = Box::pin(unconstrained(source::condition(name, interval, check)));
-        self.more().sources.push(condition);
+        self.source(source::condition(name, interval, check))
+    }
+
+    /// Cancelled when `source` fires, with its reason and message: one of those in the module [`source`], which nest in any
+    /// mix, or one of your own. As many as wanted; the first that fires counts.
+    ///
+    /// ```
+    /// # #[tokio::main(flavor = "current_thread", start_paused = true)] async fn main() {
+    /// use cancelable::source::{self, Source};
+    /// use cancelable::{Cancelable, CancellationToken};
+    /// use std::time::Duration;
+    ///
+    /// let (first, second) = (CancellationToken::new(), CancellationToken::new());
+    /// let both = source::token(&first).and(source::token(&second));
+    /// let plan = Cancelable::new().source(both).source(source::timeout(Duration::from_secs(60)));
+    /// first.cancel_with("one voice");
+    /// second.cancel_with("another");
+    /// let why = plan.run(async |_| std::future::pending::<()>().await).await.unwrap_err();
+    /// assert_eq!(why.message(), "one voice, and another");
+    /// # }
+    /// ```
+    pub fn source(mut self, source: impl Source + 'static) -> Self {
+        self.more().sources.push(source.boxed());
+        self
+    }
+
+    /// Cancelled with reason [`Condition`](crate::Reason::Condition) when its [streams](Operation::stream) have delivered
+    /// `n` items, all of them together, and one more is asked for.
+    ///
+    /// The one more is not taken from its source, so nothing is lost. A source that says by its `size_hint` that it has no
+    /// more may end by itself; of any other nobody can know. Of several budgets the least counts; of zero not one item is
+    /// taken. Code without a stream spends by [`spend_items`](Operation::spend_items). Operations inside this one have
+    /// budgets of their own.
+    ///
+    /// ```
+    /// # #[tokio::main(flavor = "current_thread")] async fn main() {
+    /// use cancelable::Cancelable;
+    /// use futures_util::{StreamExt, stream};
+    ///
+    /// let outcome = Cancelable::new()
+    ///     .max_items(3)
+    ///     .run(async |op| op.stream(stream::iter(1..)).collect::<Vec<_>>().await)
+    ///     .await
+    ///     .unwrap();
+    /// let [Ok(1), Ok(2), Ok(3), Err(why)] = &outcome[..] else { panic!() };
+    /// assert_eq!(why.message(), "the budget of 3 items is spent");
+    /// # }
+    /// ```
+    pub fn max_items(mut self, n: u64) -> Self {
+        self.about().budgets.limit_items(n);
+        self
+    }
+
+    /// The same for bytes, as far as its streams [say](crate::OperationStream::bytes_by) how many an item has.
+    ///
+    /// An item that goes beyond the budget is delivered, since it has been taken; the next is not taken. Code without a stream
+    /// spends by [`spend_bytes`](Operation::spend_bytes).
+    pub fn max_bytes(mut self, n: u64) -> Self {
+        self.about().budgets.limit_bytes(n);
         self
     }
 
@@ -220,6 +269,7 @@ impl Cancelable {
         if let Some(other) = other.more {
             let more = self.more();
             more.about.tokens.extend(other.about.tokens);
+            more.about.budgets.combine(&other.about.budgets);
             more.signals.extend(other.signals);
             more.sources.extend(other.sources);
             if let Some(callbacks) = other.callbacks {
@@ -299,7 +349,7 @@ impl fmt::Debug for Cancelable {
             .field("deadline", &self.deadline)
             .field("tokens", &more.map_or(0, |more| more.about.tokens.len()))
             .field("signals", &more.map_or(&[][..], |more| &more.signals))
-            .field("sources", &more.map_or(0, |more| more.sources.len()))
+            .field("sources", &more.map_or(&[][..], |more| &more.sources))
             .finish_non_exhaustive()
     }
 }

@@ -33,10 +33,12 @@
 //! | give work a limit, a name, a way to be stopped | [`Cancelable`], or the attribute [`macro@cancelable`] |
 //! | ask, report and stream from inside | [`Operation`], [`OperationStream`], [`Progress`] |
 //! | look at it from outside | [`OperationContext`], [`OperationStatus`] |
+//! | combine what may end it: any of, all of, nested | [`source`] |
 //! | name a signal | [`Signal`] |
 //!
 //! # Features
 //!
+//! - `resources`: the machine's memory, processor and disk as sources; see `source::resources`.
 //! - `tokio-util`: links to and from that crate's tokens; see [`TokioUtilTokens`].
 
 mod alarm;
@@ -48,7 +50,7 @@ mod panic;
 mod run;
 mod shield;
 mod signal;
-mod source;
+pub mod source;
 mod stream;
 mod task;
 
@@ -65,7 +67,7 @@ pub use operation::{Cleanup, Operation};
 pub use run::Entered;
 pub use shield::{LimitedShield, Shield};
 pub use signal::{InvalidSignal, Signal};
-pub use source::Answer;
+pub use source::{Answer, Source};
 pub use stream::{Chunks, Kept, OperationStream};
 pub use task::{TaskHandle, checkpoint};
 

@@ -1,11 +1,12 @@
 //! [`Operation`], the handle to a running operation.
 
 use std::fmt;
+use std::iter;
 use std::sync::Arc;
 use std::time::Duration;
 
 use cancelable_core::{
-    Cancellation, CancellationToken, OperationContext, OperationStatus, Progress, Reason,
+    Cancellation, CancellationToken, OperationContext, OperationStatus, Origin, Progress, Reason,
 };
 use tokio::time::Instant;
 
@@ -128,8 +129,8 @@ impl Operation {
         self.cancellation().unwrap_or(why)
     }
 
-    /// When its time is up: the earliest of its own limit, those of the operations around it, and those of the tokens that
-    /// it is linked to. `None` where there is no limit.
+    /// When its time is up: the earliest of its own limit, of what its [sources](crate::source) know, of those of the
+    /// operations around it, and of those of the tokens that it is linked to. `None` where there is no limit.
     ///
     /// Inside a [shield](Self::shield) it is the shield's own bound, if it has one.
     pub fn deadline(&self) -> Option<Instant> {
@@ -140,7 +141,7 @@ impl Operation {
         let left = self.token().remaining();
         let linked = left.and_then(|left| Instant::now().checked_add(left));
         let limits = self.record.reached_from();
-        let own = limits.filter_map(|record| record.deadline);
+        let own = limits.filter_map(Record::own_deadline);
         own.chain(linked).min()
     }
 
@@ -167,6 +168,31 @@ impl Operation {
     /// with the operation that made it.
     pub fn on_progress(&self, callback: impl Fn(&Self, &Progress) + Send + Sync + 'static) {
         self.record.on_progress(Arc::new(callback));
+    }
+
+    /// Ends it because its time is up, unless it was asked to stop before.
+    #[cold]
+    pub(crate) fn time_out(&self, deadline: Instant) {
+        if !self.is_cancelled() {
+            let limit = deadline.saturating_duration_since(self.record.start);
+            self.cancel_with(Origin::timeout(limit));
+        }
+    }
+
+    /// Looks at the clock, for code that keeps its driver from doing so; and if its time is up, or that of an operation
+    /// around it, that one is over.
+    pub(crate) fn look_at_the_clock(&self) {
+        let around = iter::successors(Some(self), |operation| operation.record.above());
+        let limits = around.filter_map(|operation| {
+            let deadline = operation.record.own_deadline()?;
+            Some((deadline, operation))
+        });
+        // The clock is not read where nothing needs it.
+        if let Some((deadline, operation)) = limits.min_by_key(|(deadline, _)| *deadline)
+            && deadline <= Instant::now()
+        {
+            operation.time_out(deadline);
+        }
     }
 
     /// What tells two operations apart while both are alive.

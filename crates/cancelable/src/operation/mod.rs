@@ -1,5 +1,6 @@
 //! A running operation: its record, the handle to it, which one is current, and what it owes before it has ended.
 
+mod budget;
 mod callbacks;
 mod clock;
 pub(crate) mod current;
@@ -9,6 +10,7 @@ mod handle;
 mod record;
 mod shields;
 
+pub(crate) use budget::{Budgets, Share};
 pub(crate) use callbacks::{Callbacks, OnEnd, OnProgress};
 pub(crate) use duties::{Duties, Helper, Joined};
 pub use finalizer::Cleanup;

@@ -24,7 +24,8 @@ use parking_lot::Mutex;
 use serde_json::{Map, Value};
 use tokio::time::Instant;
 
-use super::{Callbacks, Duties, Operation, callbacks, clock};
+use super::current::Shielded;
+use super::{Budgets, Callbacks, Duties, Operation, callbacks, clock};
 
 /// See the module's documentation.
 pub(crate) struct Record {
@@ -39,7 +40,7 @@ pub(crate) struct Record {
     waiting: Mutex<Option<Waker>>,
     about: Option<Box<About>>,
     /// Started in a shielded section: what cancels its parent does not cancel it.
-    pub(crate) is_shielded: bool,
+    pub(crate) shield: Option<Box<Shielded>>,
     /// What most operations never need, made on first need: so the record is small, and quick to make.
     late: OnceLock<Box<Late>>,
 }
@@ -53,6 +54,9 @@ pub(crate) struct About {
     pub(crate) metadata: Map<String, Value>,
     /// Handles to what it is linked to: so a deadline there stands for as long as the operation.
     pub(crate) tokens: Vec<CancellationToken>,
+    pub(crate) budgets: Budgets,
+    /// When a source fires at the latest, if that is known: nanoseconds from the start, and one more; 0 while it is not.
+    sources_deadline: AtomicU64,
 }
 
 /// That an operation was asked to stop.
@@ -122,7 +126,7 @@ impl Record {
             token: OnceLock::new(),
             waiting: Mutex::new(None),
             about: None,
-            is_shielded: false,
+            shield: None,
             late: OnceLock::new(),
         }
     }
@@ -145,6 +149,37 @@ impl Record {
     /// The tokens that it was given.
     pub(crate) fn tokens(&self) -> &[CancellationToken] {
         self.about.as_ref().map_or(&[], |about| &about.tokens)
+    }
+
+    /// When its time is up: by its own limit, by a source that knows when it fires, or by the bound of the
+    /// shield that it started in.
+    pub(crate) fn own_deadline(&self) -> Option<Instant> {
+        // Relaxed: a moment by itself, which orders nothing.
+        let of_sources = self.about.as_ref().and_then(|about| {
+            let nanos = about.sources_deadline.load(Ordering::Relaxed);
+            let after = Duration::from_nanos(nanos.checked_sub(1)?);
+            self.start.checked_add(after)
+        });
+        let of_shield = self.shield.as_ref().and_then(|shield| shield.until);
+        let known = [self.deadline, of_sources, of_shield];
+        known.into_iter().flatten().min()
+    }
+
+    /// Notes when a source fires at the latest; only for a record of which something was said.
+    pub(crate) fn set_sources_deadline(&self, deadline: Option<Instant>) {
+        let Some(about) = &self.about else { return };
+        let nanos = deadline.and_then(|deadline| {
+            let after = deadline.saturating_duration_since(self.start);
+            u64::try_from(after.as_nanos()).ok()?.checked_add(1)
+        });
+        about
+            .sources_deadline
+            .store(nanos.unwrap_or(0), Ordering::Relaxed);
+    }
+
+    /// What it may take, if that was said.
+    pub(crate) fn budgets(&self) -> Option<&Budgets> {
+        self.about.as_ref().map(|about| &about.budgets)
     }
 
     pub(crate) fn id(&self) -> &str {
@@ -267,8 +302,8 @@ impl Record {
     }
 
     /// The operation that it is cancelled with.
-    fn above(&self) -> Option<&Operation> {
-        self.parent.as_ref().filter(|_| !self.is_shielded)
+    pub(crate) fn above(&self) -> Option<&Operation> {
+        self.parent.as_ref().filter(|_| self.shield.is_none())
     }
 
     /// Has the driver's task woken when the operation is asked to stop, and says whether it was already.

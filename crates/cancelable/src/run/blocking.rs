@@ -48,17 +48,17 @@ impl Cancelable {
     ///
     /// # Panics
     ///
-    /// If it has a condition, which a runtime has to ask: give the thread a token, and use
-    /// [`run`](Cancelable::run) where there is a runtime.
+    /// If it has a condition or another [source](Self::source), which somebody has to poll: give the thread a token, or use
+    /// [`run`](Cancelable::run). Time limits, tokens and signals that are not given as sources are fine.
     #[track_caller]
     pub fn enter_blocking(self) -> Entered {
-        assert!(
-            self.more
-                .as_ref()
-                .is_none_or(|more| more.sources.is_empty()),
-            "enter_blocking cannot watch a condition: that needs a runtime; use run there, or cancel a token that this \
-             operation is given"
-        );
+        let sources = self.more.as_ref().map_or(&[][..], |more| &more.sources);
+        if let Some(source) = sources.first() {
+            panic!(
+                "enter_blocking cannot watch {source:?}: that needs a runtime; use run there, or cancel a token \
+                 that this operation is given"
+            );
+        }
         let Started {
             operation, watch, ..
         } = start(self);

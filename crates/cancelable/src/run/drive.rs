@@ -241,6 +241,7 @@ where
         if record.poll_asked(self.waker, cx).is_ready() {
             return true;
         }
+        let mut over = None;
         if let Some(deadline) = record.deadline {
             if self.limit.is_none() {
                 let limit = unconstrained(sleep_until(deadline));
@@ -248,17 +249,22 @@ where
             }
             let limit = self.limit.as_mut().as_pin_mut();
             if limit.expect("set above").poll(cx).is_ready() {
-                out_of_time(operation, deadline);
-                return true;
+                over = Some(deadline);
             }
         }
-        for source in self.watch.iter_mut().flat_map(|watch| &mut watch.sources) {
-            if let Poll::Ready(why) = source.as_mut().poll(cx) {
-                operation.cancel_with(why);
-                return true;
-            }
+        // A source that was due before the limit fired first (O2), though both are found now.
+        let watch = self.watch.as_mut();
+        let watch = watch.filter(|watch| over.is_none_or(|limit| watch.was_due_before(limit)));
+        if let Some(watch) = watch
+            && let Poll::Ready(why) = watch.poll(record, cx)
+        {
+            operation.cancel_with(why);
+            return true;
         }
-        false
+        if let Some(deadline) = over {
+            out_of_time(operation, deadline);
+        }
+        over.is_some()
     }
 
     /// An operation that owes something wants to be polled when it is asked to stop, also where what encloses it stops at once.
@@ -434,7 +440,7 @@ where
         if operation.record.duties().is_closed() {
             self.limit.set(None);
             if let Some(watch) = self.watch {
-                watch.sources.clear();
+                watch.stop_sources();
             }
         }
         let asked = catch_unwind(AssertUnwindSafe(|| self.is_to_stop(operation, cx)));

@@ -1,16 +1,21 @@
 //! Starting an operation: one reading of the clock, its record, and everything that may cancel it.
 
+use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
+use std::pin::{Pin, pin};
 use std::sync::Arc;
+use std::task::{Context, Poll};
 
-use cancelable_core::{Cancellation, Origin, Reason};
+use cancelable_core::{Cancellation, Reason};
+use tokio::task::unconstrained;
 use tokio::time::Instant;
 
 use crate::Signal;
 use crate::builder::{Cancelable, More};
 use crate::operation::current::{self, Shielded};
-use crate::operation::{Duties, Operation, Record};
+use crate::operation::{Duties, Ending, Operation, Record};
+use crate::panic;
 use crate::signal::{self, Listening};
-use crate::source::Source;
+use crate::source::{self, AnyOf, BoxedSource, Source, any_of};
 
 /// An operation that has started, with what its driver has to keep and to poll.
 pub(super) struct Started {
@@ -23,7 +28,9 @@ pub(super) struct Started {
 
 /// What may cancel an operation from beside its token; dropped, it has stopped (O3).
 pub(super) struct Watch {
-    pub(super) sources: Vec<Source>,
+    sources: AnyOf,
+    /// The sources' deadline, as the record has it.
+    known: Option<Instant>,
     signals: Vec<Listening>,
     has_let_go: bool,
 }
@@ -35,13 +42,66 @@ impl Watch {
         if std::mem::replace(&mut self.has_let_go, true) {
             return;
         }
-        self.sources.clear();
+        self.stop_sources();
         for signal in &self.signals {
             signal.stop_holding_back();
         }
         let why = operation.cancellation();
         if !self.signals.is_empty() && why.is_some_and(|why| why.reason() == Reason::Signal) {
             signal::say_that_the_next_one_ends_the_process();
+        }
+    }
+}
+
+impl Watch {
+    /// Tells the sources of the start. One may have fired already, and then the operation is cancelled from the start.
+    fn begin(&mut self, record: &mut Record, now: Instant) {
+        // An operation that will not run needs no sources.
+        if self.sources.is_empty() || record.is_cancelled() {
+            return;
+        }
+        let begun = catch_unwind(AssertUnwindSafe(|| Pin::new(&mut self.sources).begin(now)));
+        match begun {
+            Ok(Some(why)) => {
+                record.token().cancel_with(why);
+            }
+            Ok(None) => self.tell_deadline(record),
+            Err(payload) => {
+                record.end(Ending::Failed(panic::said(&*payload)));
+                resume_unwind(payload);
+            }
+        }
+    }
+
+    /// Stops the sources.
+    pub(super) fn stop_sources(&mut self) {
+        self.sources = any_of(Vec::<BoxedSource>::new());
+    }
+
+    /// Polls the sources, and says why if one has fired.
+    pub(super) fn poll(&mut self, record: &Record, cx: &mut Context<'_>) -> Poll<Cancellation> {
+        if self.sources.is_empty() {
+            return Poll::Pending;
+        }
+        // Outside the budget of cooperative scheduling, as the time limit is.
+        let polled = pin!(unconstrained(&mut self.sources)).poll(cx);
+        if polled.is_pending() {
+            self.tell_deadline(record);
+        }
+        polled
+    }
+
+    /// Whether a source is known to have been due before `moment`.
+    pub(super) fn was_due_before(&self, moment: Instant) -> bool {
+        self.sources.deadline().is_some_and(|due| due < moment)
+    }
+
+    /// Has the record know the sources' deadline, which becomes known, or changes, as they fire inside others.
+    fn tell_deadline(&mut self, record: &Record) {
+        let known = self.sources.deadline();
+        if known != self.known {
+            self.known = known;
+            record.set_sources_deadline(known);
         }
     }
 }
@@ -63,9 +123,9 @@ pub(super) fn start(plan: Cancelable) -> Started {
     };
     let started = match plan.more {
         None => {
-            let (parent, is_shielded) = unzip(around);
+            let (parent, shield) = around.unzip();
             let mut record = Record::plain(now, deadline, parent);
-            record.is_shielded = is_shielded;
+            record.shield = shield.flatten().map(Box::new);
             Started {
                 operation: Operation {
                     record: Arc::new(record),
@@ -91,16 +151,16 @@ fn start_with(
     deadline: Option<Instant>,
     around: Option<(Operation, Option<Shielded>)>,
 ) -> Started {
-    let (parent, is_shielded) = match more.parent {
+    let (parent, shield) = match more.parent {
         Some(parent) => {
-            let is_shielded = current::shielded(&parent).is_some();
-            (Some(parent), is_shielded)
+            let shield = current::shielded(&parent);
+            (Some(parent), Some(shield))
         }
-        None => unzip(around),
+        None => around.unzip(),
     };
     let is_heard = more.callbacks.is_some();
     let mut record = Record::new(now, deadline, parent, more.about, more.callbacks);
-    record.is_shielded = is_shielded;
+    record.shield = shield.flatten().map(Box::new);
     if more.grace.is_some() || !more.finalizers.is_empty() {
         record.owe(Duties::new(more.grace, more.finalizers));
     }
@@ -108,11 +168,14 @@ fn start_with(
         record.token().link(token);
     }
     let watch = (!more.sources.is_empty() || !more.signals.is_empty()).then(|| {
-        Box::new(Watch {
-            sources: more.sources,
+        let mut watch = Box::new(Watch {
+            sources: any_of(more.sources),
+            known: None,
             signals: listen(&record, &more.signals),
             has_let_go: false,
-        })
+        });
+        watch.begin(&mut record, now);
+        watch
     });
     Started {
         operation: Operation {
@@ -123,35 +186,18 @@ fn start_with(
     }
 }
 
-fn unzip(around: Option<(Operation, Option<Shielded>)>) -> (Option<Operation>, bool) {
-    match around {
-        Some((operation, shielded)) => (Some(operation), shielded.is_some()),
-        None => (None, false),
-    }
-}
-
 /// Cancels an operation whose time is up, unless it was before.
 #[cold]
 pub(super) fn out_of_time(operation: &Operation, deadline: Instant) {
-    if !operation.is_cancelled() {
-        let limit = deadline.saturating_duration_since(operation.record.start);
-        operation.cancel_with(Origin::timeout(limit));
-    }
+    operation.time_out(deadline);
 }
 
 fn listen(record: &Record, signals: &[Signal]) -> Vec<Listening> {
     let mut listening = Vec::with_capacity(signals.len());
     for &signal in signals {
-        let token = record.token().clone();
-        let heard = signal::listen(signal, move |signal| {
-            token.cancel_with(Origin::signal(signal.number(), signal.name()));
-        });
-        match heard {
+        match source::listen(signal, record.token().clone()) {
             Ok(guard) => listening.push(guard),
-            // An operation that cannot hear what it was told to obey must not run as if it could.
-            Err(error) => {
-                let message = format!("cannot listen for {signal}: {error}");
-                let why = Cancellation::new(Reason::Error).with_message(message);
+            Err(why) => {
                 record.token().cancel_with(why);
             }
         }

@@ -68,10 +68,10 @@ pub(super) enum Step {
     #[cfg(unix)]
     Thread,
     /// The handler of the signal.
-    #[cfg(unix)]
+    #[cfg(any(unix, windows))]
     Handler,
     /// Signals as such.
-    #[cfg(not(unix))]
+    #[cfg(not(any(unix, windows)))]
     Platform,
 }
 
@@ -88,9 +88,9 @@ impl fmt::Display for ListenError {
             Step::Pipe => "opening the pipe that its handler writes to",
             #[cfg(unix)]
             Step::Thread => "starting the thread that tells of it",
-            #[cfg(unix)]
+            #[cfg(any(unix, windows))]
             Step::Handler => "installing its handler",
-            #[cfg(not(unix))]
+            #[cfg(not(any(unix, windows)))]
             Step::Platform => "asking for signals on this system",
         };
         write!(

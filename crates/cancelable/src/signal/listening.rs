@@ -4,6 +4,8 @@ use std::io::Write;
 use std::sync::Once;
 use std::{fmt, io};
 
+#[cfg(windows)]
+use super::console as mechanism;
 use super::kind::Signal;
 
 /// What is called for each delivery.
@@ -125,7 +127,7 @@ mod mechanism {
     }
 }
 
-#[cfg(not(unix))]
+#[cfg(not(any(unix, windows)))]
 mod mechanism {
     use std::convert::Infallible;
     use std::io;

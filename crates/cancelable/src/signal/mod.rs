@@ -1,7 +1,8 @@
 //! Listening for signals with no runtime: one thread for the process, woken by the signal, never by a clock.
 //!
 //! `kind` names the signals, `before` reads what the host did with one, `line` is the half of a signal that its
-//! handler touches, `board` the half that listeners and the thread touch, `listening` the guard.
+//! handler touches, `board` the half that listeners and the thread touch, `listening` the guard. `console` is all of that
+//! for Windows, where what is promised below holds as far as that room says.
 //!
 //! # What is promised
 //!
@@ -44,6 +45,8 @@ mod names;
 mod before;
 #[cfg(unix)]
 mod board;
+#[cfg(windows)]
+mod console;
 #[cfg(unix)]
 mod line;
 #[cfg(all(test, unix))]

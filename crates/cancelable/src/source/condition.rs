@@ -1,6 +1,6 @@
 //! A condition: asked again and again until it is met.
 
-use std::fmt::Display;
+use std::fmt::{self, Display};
 use std::future::pending;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::pin::Pin;
@@ -11,6 +11,7 @@ use cancelable_core::{Cancellation, Origin};
 use tokio::task::{JoinError, JoinHandle, spawn_blocking};
 use tokio::time::sleep;
 
+use super::Source;
 use crate::panic;
 
 /// What a condition may answer: `bool`, or `Result<bool, E>` for one that may fail to find out.
@@ -39,22 +40,84 @@ impl<E: Display> Answer for Result<bool, E> {
     }
 }
 
-/// Fires when `check` says that it is met. It is asked at once and then `interval` after each answer, on the runtime's
-/// blocking pool, since it may block: that stalls nothing but itself (S3). A check that fails, or panics, is logged, counted
-/// and asked again.
-pub(crate) async fn condition<A: Answer>(
+/// A source that fires with reason [`Condition`](crate::Reason::Condition) when `check` answers `true`.
+///
+/// It is asked when the body first has to wait, and then again this long after each answer, on the runtime's pool of
+/// blocking threads; so it may block, which stalls nothing but itself. It may answer with a `Result`: one that fails, or
+/// panics, is logged, counted and asked again. A check that is at work when the operation ends is left to end by itself.
+///
+/// # Panics
+///
+/// If `interval` is zero.
+#[track_caller]
+pub fn condition<A: Answer + 'static>(
+    name: impl Into<String>,
+    interval: Duration,
+    check: impl FnMut() -> A + Send + 'static,
+) -> Condition {
+    let name = name.into();
+    assert!(
+        !interval.is_zero(),
+        "the interval of condition '{name}' is zero: give the time from one check to the next, such as \
+         Duration::from_millis(100)"
+    );
+    Condition {
+        name: name.clone(),
+        asking: Box::pin(watch(name, interval, check)),
+    }
+}
+
+/// A source that asks again and again; made by [`condition`].
+#[must_use = "a source does nothing unless an operation is given it"]
+pub struct Condition {
+    name: String,
+    asking: Pin<Box<dyn Future<Output = Cancellation> + Send>>,
+}
+
+impl Future for Condition {
+    type Output = Cancellation;
+
+    fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Cancellation> {
+        self.asking.as_mut().poll(cx)
+    }
+}
+
+impl Source for Condition {
+    fn name(&self) -> String {
+        format!("condition '{}'", self.name)
+    }
+}
+
+impl fmt::Debug for Condition {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_tuple("Condition").field(&self.name).finish()
+    }
+}
+
+async fn watch<A: Answer>(
     name: String,
     interval: Duration,
     mut check: impl FnMut() -> A + Send + 'static,
 ) -> Cancellation {
+    let check = move || check().answer().map(|is_met| is_met.then_some(()));
+    let ((), checks) = ask(&name, interval, check).await;
+    let message = format!("condition '{name}' was met after {checks} checks");
+    Cancellation::from_origin(Origin::condition(name)).with_message(message)
+}
+
+/// Asks at once, and again this long after each answer, until there is something; says how often it asked. On the blocking
+/// pool, since `check` may block: that stalls nothing but itself (S3). One that fails, or panics, is logged and asked again.
+pub(super) async fn ask<T: Send + 'static>(
+    name: &str,
+    interval: Duration,
+    mut check: impl FnMut() -> Result<Option<T>, String> + Send + 'static,
+) -> (T, u64) {
     let (mut checks, mut failures) = (0_u64, 0_u64);
     loop {
         let asked = NotBegunIsTakenBack(spawn_blocking(move || {
-            let answer = catch_unwind(AssertUnwindSafe(|| check().answer()));
-            (
-                check,
-                answer.unwrap_or_else(|payload| Err(panic::said(&*payload))),
-            )
+            let answer = catch_unwind(AssertUnwindSafe(&mut check));
+            let answer = answer.unwrap_or_else(|payload| Err(panic::said(&*payload)));
+            (check, answer)
         }));
         let Ok((returned, answer)) = asked.await else {
             // The runtime is shutting down and asks nobody any more.
@@ -63,11 +126,8 @@ pub(crate) async fn condition<A: Answer>(
         check = returned;
         checks += 1;
         match answer {
-            Ok(true) => {
-                let message = format!("condition '{name}' was met after {checks} checks");
-                return Cancellation::from_origin(Origin::condition(name)).with_message(message);
-            }
-            Ok(false) => {}
+            Ok(Some(found)) => return (found, checks),
+            Ok(None) => {}
             Err(error) => {
                 failures += 1;
                 tracing::warn!(

@@ -1,7 +1,11 @@
 //! [`OperationStream`], item by item.
 //!
-//! An item costs one load of the token's state, one store of the count and two compares over the bare stream. The count is
-//! stored for others to read, not added: a stream has one owner, who knows it.
+//! An item costs one load of the token's state, one store of the count and two compares over the bare stream: whether there
+//! is a budget, and whether something is due after this item. The count is stored for others to read, not added: a stream has
+//! one owner, who knows it.
+//!
+//! A source that always has an item keeps the operation's future from looking at its time limit, so the stream does that, now
+//! and then.
 
 use std::fmt;
 use std::pin::Pin;
@@ -14,6 +18,7 @@ use futures_core::stream::{FusedStream, Stream};
 use pin_project_lite::pin_project;
 
 use super::kept::Keeper;
+use super::metered::{self, Asked, BytesOf};
 use super::{Chunks, Kept};
 use crate::operation::{Operation, current};
 
@@ -48,6 +53,9 @@ impl Operation {
     /// # }
     /// ```
     ///
+    /// A `source` that is always ready keeps the operation from looking at its time limit; so the stream looks at it every 64
+    /// items.
+    ///
     /// # Cancel safety
     ///
     /// After a cancel no further item is taken from `source`: one that is waiting is interrupted at once, and it is dropped
@@ -65,9 +73,16 @@ impl Operation {
             source: Some(source),
             cancelled: None,
             count: 0,
+            look_at: CLOCK_EVERY,
+            clock_at: CLOCK_EVERY,
             report_every: 0,
             report_at: u64::MAX,
             keeper: None,
+            is_metered: self
+                .record
+                .budgets()
+                .is_some_and(|budgets| budgets.items.is_some()),
+            bytes: None,
             is_completed: false,
         }
     }
@@ -83,9 +98,15 @@ pin_project! {
         token: CancellationToken,
         count: u64,
         published: Arc<AtomicU64>,
+        // After how many items something is due: the least of those below, or the next where items are kept.
+        look_at: u64,
+        clock_at: u64,
         report_at: u64,
         report_every: u64,
         keeper: Option<Box<Keeper<S::Item>>>,
+        is_metered: bool,
+        // How many an item has, where there is a budget of them.
+        bytes: Option<BytesOf<S::Item>>,
         operation: Operation,
         cancelled: Option<CancelledOwned>,
         is_completed: bool,
@@ -110,6 +131,7 @@ impl<S: Stream> OperationStream<S> {
             0 => u64::MAX,
             _ => self.count.saturating_add(n),
         };
+        self.look_at = self.look_at.min(self.report_at);
         self
     }
 
@@ -119,6 +141,37 @@ impl<S: Stream> OperationStream<S> {
         S::Item: Clone,
     {
         self.keeper = Some(Box::new(Keeper::new(n)));
+        self.look_at = self.count + 1;
+        self
+    }
+
+    /// Says how many bytes an item has, for an operation that has a [budget](crate::Cancelable::max_bytes) of them; where it
+    /// has none, `bytes` is never called.
+    ///
+    /// ```
+    /// # #[tokio::main(flavor = "current_thread")] async fn main() {
+    /// use cancelable::Cancelable;
+    /// use futures_util::{StreamExt, stream};
+    ///
+    /// let outcome = Cancelable::new()
+    ///     .max_bytes(6)
+    ///     .run(async |op| {
+    ///         let words = stream::iter(["four", "five", "six"].map(str::to_owned));
+    ///         let words = op.stream(words).bytes_by(|word| word.len() as u64);
+    ///         words.collect::<Vec<_>>().await
+    ///     })
+    ///     .await
+    ///     .unwrap();
+    /// let [Ok(_), Ok(_), Err(why)] = &outcome[..] else { panic!() };
+    /// assert_eq!(why.message(), "the budget of 6 bytes is spent");
+    /// # }
+    /// ```
+    pub fn bytes_by(mut self, bytes: impl Fn(&S::Item) -> u64 + Send + Sync + 'static) -> Self {
+        let budgets = self.operation.record.budgets();
+        if budgets.is_some_and(|budgets| budgets.bytes.is_some()) {
+            self.bytes = Some(Box::new(bytes));
+            self.is_metered = true;
+        }
         self
     }
 
@@ -165,20 +218,11 @@ impl<S: Stream> Stream for OperationStream<S> {
         if this.token.is_cancelled() {
             return self.cut_off();
         }
+        if *this.is_metered {
+            return self.poll_metered(cx);
+        }
         match source.poll_next(cx) {
-            Poll::Ready(Some(item)) => {
-                *this.count += 1;
-                // Relaxed: a count by itself, which orders nothing.
-                this.published.store(*this.count, Ordering::Relaxed);
-                if let Some(keeper) = this.keeper {
-                    keeper.keep(&item);
-                }
-                if *this.count == *this.report_at {
-                    *this.report_at = this.count.saturating_add(*this.report_every);
-                    report(this.operation, *this.count);
-                }
-                Poll::Ready(Some(Ok(item)))
-            }
+            Poll::Ready(Some(item)) => Poll::Ready(Some(Ok(self.deliver(item)))),
             Poll::Ready(None) => self.complete(),
             Poll::Pending => self.wait(cx),
         }
@@ -194,9 +238,71 @@ impl<S: Stream> Stream for OperationStream<S> {
     }
 }
 
-/// What a poll does when no item is ready. Each stands aside, so that the way of an item is short enough to become part of
-/// the loop that takes it.
+/// What not every poll does. Each stands aside, so that the way of an item is short enough to become part of the loop that
+/// takes it.
 impl<S: Stream> OperationStream<S> {
+    /// Counts an item that the source gave.
+    #[inline]
+    fn deliver(mut self: Pin<&mut Self>, item: S::Item) -> S::Item {
+        let this = self.as_mut().project();
+        *this.count += 1;
+        // Relaxed: a count by itself, which orders nothing.
+        this.published.store(*this.count, Ordering::Relaxed);
+        if *this.count == *this.look_at {
+            self.look(&item);
+        }
+        item
+    }
+
+    /// Does what is due after an item, and finds out when something is again.
+    #[inline(never)]
+    fn look(self: Pin<&mut Self>, item: &S::Item) {
+        let this = self.project();
+        let count = *this.count;
+        if let Some(keeper) = this.keeper {
+            keeper.keep(item);
+        }
+        if count == *this.report_at {
+            *this.report_at = count.saturating_add(*this.report_every);
+            report(this.operation, count);
+        }
+        if count == *this.clock_at {
+            *this.clock_at = count.saturating_add(CLOCK_EVERY);
+            this.operation.look_at_the_clock();
+        }
+        *this.look_at = match this.keeper {
+            Some(_) => count + 1,
+            None => (*this.clock_at).min(*this.report_at),
+        };
+    }
+
+    /// A poll of a stream that spends from a budget.
+    #[inline(never)]
+    fn poll_metered(
+        mut self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+    ) -> Poll<Option<Result<S::Item, Cancellation>>> {
+        let this = self.as_mut().project();
+        let (Some(source), Some(budgets)) =
+            (this.source.as_pin_mut(), this.operation.record.budgets())
+        else {
+            return Poll::Ready(None);
+        };
+        match metered::ask(source, budgets, this.bytes.as_ref(), cx) {
+            Asked::Item(item) => Poll::Ready(Some(Ok(self.deliver(item)))),
+            Asked::Nothing => self.wait(cx),
+            Asked::End => self.complete(),
+            Asked::TooSoon => {
+                cx.waker().wake_by_ref();
+                Poll::Pending
+            }
+            Asked::Spent(why) => {
+                self.operation.cancel_with(why);
+                self.cut_off()
+            }
+        }
+    }
+
     #[inline(never)]
     fn wait(
         mut self: Pin<&mut Self>,
@@ -251,3 +357,6 @@ impl<S: Stream> fmt::Debug for OperationStream<S> {
             .finish_non_exhaustive()
     }
 }
+
+/// How many items may pass between two looks at the clock: reading it costs as much as some twenty items.
+const CLOCK_EVERY: u64 = 64;

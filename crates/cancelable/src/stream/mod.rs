@@ -3,6 +3,7 @@
 mod chunks;
 mod items;
 mod kept;
+mod metered;
 
 pub use chunks::Chunks;
 pub use items::OperationStream;

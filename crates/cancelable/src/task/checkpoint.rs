@@ -1,14 +1,17 @@
 //! The free function by which a loop that has no token at hand is ended.
 
+use std::cell::Cell;
+
 use cancelable_core::Cancellation;
 
-use crate::operation::{Operation, current};
+use crate::operation::current;
 
 /// Goes on if the operation that is current here was not asked to stop; for CPU loops that have no token at hand.
 ///
-/// Costs a thread-local and a load. Where there is no operation it always goes on, and so it does in a
-/// [shielded](Operation::shield) section. On a thread that an operation knows nothing of, such as those of rayon, call it
-/// [within](Operation::within) one.
+/// Costs a thread-local and a load, and the clock is read now and then where there is a time limit, so that a body which
+/// only computes is ended by its own. Where there is no operation it always goes on, and so it does in a
+/// [shielded](crate::Operation::shield) section. On a thread that an operation knows nothing of, such as those of rayon, call it
+/// [within](crate::Operation::within) one.
 ///
 /// ```
 /// # #[tokio::main(flavor = "current_thread")] async fn main() {
@@ -39,17 +42,29 @@ use crate::operation::{Operation, current};
 /// Why the operation was asked to stop.
 #[inline]
 pub fn checkpoint() -> Result<(), Cancellation> {
-    if current::is_to_stop() {
-        stop()
+    let calls = CALLS.get().wrapping_add(1);
+    CALLS.set(calls);
+    if current::is_to_stop() || calls.is_multiple_of(BETWEEN_LOOKS) {
+        look()
     } else {
         Ok(())
     }
 }
 
+/// How many calls on a thread go by between two that look at the clock.
+const BETWEEN_LOOKS: u32 = 64;
+
+thread_local! {
+    static CALLS: Cell<u32> = const { Cell::new(0) };
+}
+
 #[cold]
-fn stop() -> Result<(), Cancellation> {
-    match Operation::current() {
-        Some(operation) => operation.check(),
-        None => Ok(()),
+fn look() -> Result<(), Cancellation> {
+    match current::around() {
+        Some((operation, None)) => {
+            operation.look_at_the_clock();
+            operation.check()
+        }
+        Some((_, Some(_))) | None => Ok(()),
     }
 }

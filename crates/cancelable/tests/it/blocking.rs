@@ -132,9 +132,9 @@ fn law_o2_a_condition_is_refused_by_name_of_the_way_out() {
     let log = Log::default();
     let plan = heard(&log).condition("disk full", secs(1), || false);
     let panic = catch_unwind(AssertUnwindSafe(|| plan.enter_blocking())).unwrap_err();
-    let text = panic.downcast_ref::<&str>().unwrap();
+    let text = panic.downcast_ref::<String>().unwrap();
     assert!(
-        text.contains("enter_blocking cannot watch a condition"),
+        text.contains("enter_blocking cannot watch condition 'disk full'"),
         "{text}"
     );
     assert_eq!(log.take(), [""; 0]);

@@ -3,6 +3,7 @@
 mod attribute;
 mod basics;
 mod blocking;
+mod budgets;
 mod compile_fail;
 mod conditions;
 mod counts;
@@ -16,6 +17,7 @@ mod interop;
 mod items;
 mod limits;
 mod meetings;
+mod nested_sources;
 mod nesting;
 mod panics;
 mod random;
@@ -24,6 +26,7 @@ mod shields;
 #[cfg(unix)]
 mod signals;
 mod size;
+mod sources;
 mod starts;
 mod support;
 mod sweep;

@@ -251,6 +251,8 @@ async fn law_o5_inside_remaining_is_the_shields_own() {
                 inside
                     .shield(async { assert_eq!(inside.remaining(), Some(secs(3))) })
                     .await;
+                let unlimited = Cancelable::new().run(async |op| op.remaining());
+                assert_eq!(unlimited.await, Ok(Some(secs(3))));
                 let within = Cancelable::new().timeout(secs(2));
                 within
                     .run(async |op| op.remaining())

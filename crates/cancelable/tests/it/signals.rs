@@ -9,6 +9,7 @@ use std::process::{self, Command, Output};
 use std::time::Duration;
 use std::{env, thread};
 
+use cancelable::source::{self, Source};
 use cancelable::{Cancelable, Operation, OperationStatus, Reason, Signal};
 use rustix::process::{getpid, kill_process};
 use tokio::runtime::Builder;
@@ -159,6 +160,45 @@ fn law_s4_signal_reaches_a_plain_thread() {
         drop(last);
         unreachable!("the callback never returns");
     });
+}
+
+#[test]
+fn law_s4_signal_is_heard_inside_other_sources_and_let_go_with_them() {
+    dies_of_sigterm_after(
+        law_s4_signal_is_heard_inside_other_sources_and_let_go_with_them,
+        || async {
+            let nested = |also: &'static str| {
+                let also = source::from_future(async move { also });
+                let never = source::from_future(pending::<&str>());
+                let both = also.and(source::signal(Signal::TERMINATE));
+                Cancelable::new().detached().source(never.or(both))
+            };
+            let entered = on_sigterm().enter_blocking();
+            let beside = entered.clone();
+            let mut one = pin!(nested("one").run(async |_| pending::<()>().await));
+            // Its body has not had to wait before the signal was told, and it listens all the same.
+            let two = pin!(nested("two").run(async |_| {
+                raise();
+                beside.token().blocking_cancelled();
+                pending::<()>().await;
+            }));
+            assert!(poll_once(one.as_mut()).is_pending());
+            let (one, two) = tokio::join!(one, two);
+            drop(entered);
+            for (why, also) in [(one.unwrap_err(), "one"), (two.unwrap_err(), "two")] {
+                assert_eq!(why.reason(), Reason::Signal);
+                let said = format!("{also}, and received signal SIGTERM (15)");
+                assert_eq!(why.message(), said);
+            }
+            let mut kept = Box::pin(nested("three").run(async |_| ()));
+            assert!(kept.as_mut().await.is_ok());
+            {
+                let mut dropped = pin!(nested("four").run(async |_| pending::<()>().await));
+                assert!(poll_once(dropped.as_mut()).is_pending());
+            }
+            last_signal();
+        },
+    );
 }
 
 #[test]

@@ -10,7 +10,7 @@ use tokio::sync::oneshot;
 use tokio::task::yield_now;
 use tokio::time::{Instant, advance};
 
-use crate::support::{Handle, Log, heard, poll_once, secs};
+use crate::support::{Handle, Log, compute_for, heard, poll_once, secs};
 
 fn work_until_told() -> Cancellation {
     loop {
@@ -196,4 +196,24 @@ async fn law_o9_a_checkpoint_hears_of_what_encloses_its_operation() {
     let why = outcome.unwrap().unwrap().unwrap_err();
     assert_eq!(why.root_cause().message(), "from outside");
     yield_now().await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn law_o9_a_checkpoint_ends_a_body_that_only_computes_when_its_time_is_up() {
+    let outcome = Cancelable::new()
+        .timeout(secs(9))
+        .run(async |_| {
+            let mut rounds = 0;
+            let why = loop {
+                if let Err(why) = checkpoint() {
+                    break why;
+                }
+                rounds += 1;
+                compute_for(secs(1));
+            };
+            assert!((9..200).contains(&rounds), "{rounds}");
+            why
+        })
+        .await;
+    assert_eq!(outcome.unwrap().reason(), Reason::Timeout);
 }
