@@ -46,12 +46,12 @@ pub(super) fn all_of(token: &Arc<Node>, members: &[Arc<Node>]) {
         *left == 0
     };
     // The last that fired, whether it did so before it was given or meanwhile.
-    let latest = members
+    let last = members
         .into_iter()
-        .filter_map(Node::cancellation)
-        .max_by_key(Cancellation::instant);
-    if let (true, Some(why)) = (all_fired, latest) {
-        mark::cancel(token, &why);
+        .filter_map(Node::fired)
+        .max_by_key(|fired| fired.order);
+    if let (true, Some(last)) = (all_fired, last) {
+        mark::cancel(token, &last.why);
     }
 }
 
@@ -61,27 +61,31 @@ pub(super) fn leave(more: &mut More) {
         if let Some(other) = link.to.upgrade() {
             let mut inner = other.inner.lock();
             // The key is ours until it is removed here, or gone with the whole slab when `other` was cancelled.
-            let entry = inner.more().dependents.try_remove(link.key);
+            let entry = link
+                .key
+                .and_then(|key| inner.more().dependents.try_remove(key));
             drop(inner);
             drop(entry);
         }
     }
 }
 
-/// Puts `token` among the dependents of `other`, unless `other` is cancelled: then why that is.
+/// Puts `token` among the dependents of `other`, unless `other` is cancelled: then why that is. Either way it is known to
+/// be linked, since the deadline of `other` counts for it also after that has passed.
 fn join(token: &Arc<Node>, other: &Arc<Node>, is_member: bool) -> Option<Cancellation> {
     let key = {
         let mut inner = other.inner.lock();
-        if other.flag(BRANCHED) == Flagged::TooLate {
-            drop(inner);
-            return Node::cancellation(other);
+        match other.flag(BRANCHED) {
+            Flagged::TooLate => None,
+            Flagged::InTime => {
+                let token = Arc::downgrade(token);
+                Some(inner.more().dependents.insert(if is_member {
+                    Dependent::AllOf(token)
+                } else {
+                    Dependent::Linked(token)
+                }))
+            }
         }
-        let token = Arc::downgrade(token);
-        inner.more().dependents.insert(if is_member {
-            Dependent::AllOf(token)
-        } else {
-            Dependent::Linked(token)
-        })
     };
     let link = Link {
         to: Arc::downgrade(other),
@@ -97,11 +101,16 @@ fn join(token: &Arc<Node>, other: &Arc<Node>, is_member: bool) -> Option<Cancell
         Entry::Occupied(_) => {
             drop(inner);
             // Linked already: one entry is enough.
-            let entry = other.inner.lock().more().dependents.try_remove(key);
+            let mut inner = other.inner.lock();
+            let entry = key.and_then(|key| inner.more().dependents.try_remove(key));
+            drop(inner);
             drop(entry);
         }
     }
-    None
+    match key {
+        Some(_) => None,
+        None => Node::cancellation(other),
+    }
 }
 
 /// Forgets links to tokens that are gone, each time that their number may have doubled; so what is kept is bounded by the

@@ -9,11 +9,16 @@ use super::{deadline, links, splice};
 pub(super) fn child_of(parent: &Arc<Node>) -> Arc<Node> {
     let mut inner = parent.inner.lock();
     if parent.flag(BRANCHED) == Flagged::TooLate {
+        // What is born cancelled adds nothing to what there is to find above, so its children hang where it does: in a loop
+        // of `t = t.child_token()` nobody is kept (T6).
+        let above = match &inner.place {
+            Some(place) if place.is_of_born_cancelled() => &place.parent,
+            Some(_) | None => parent,
+        };
+        let above = Arc::clone(above);
         drop(inner);
-        let why = Node::cancellation(parent);
-        return Arc::new(Node::born_cancelled(
-            why.expect("flagged too late: cancelled").below(1),
-        ));
+        let why = Node::cancellation(parent).expect("flagged too late: cancelled");
+        return Arc::new(Node::born_cancelled(above, why.below(1)));
     }
     splice::shorten_above(parent, &mut inner);
     let dependents = &mut inner.more().dependents;
