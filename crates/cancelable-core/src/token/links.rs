@@ -4,11 +4,14 @@
 //! the token that is told leaves the other's dependents when it is dropped; the other's end, once dropped, is found dead
 //! and swept as new links come.
 
+#[cfg(test)]
+mod tests;
+
 use std::collections::HashSet;
 use std::collections::btree_map::Entry;
 
 use crate::Cancellation;
-use crate::sync::{Arc, address};
+use crate::sync::{Arc, Last, address};
 
 use super::mark;
 use super::node::{BRANCHED, Dependent, Flagged, Link, More, Node};
@@ -55,8 +58,9 @@ pub(super) fn all_of(token: &Arc<Node>, members: &[Arc<Node>]) {
     }
 }
 
-/// What the last drop of a token does: it leaves the dependents of all that it was linked to.
-pub(super) fn leave(more: &mut More) {
+/// What the last drop of a token does: it leaves the dependents of all that it was linked to. Those that nobody else
+/// holds by then are added to `gone`.
+pub(super) fn leave(more: &mut More, gone: &mut Vec<Last<Node>>) {
     for link in std::mem::take(&mut more.links).into_values() {
         if let Some(other) = link.to.upgrade() {
             let mut inner = other.inner.lock();
@@ -66,6 +70,7 @@ pub(super) fn leave(more: &mut More) {
                 .and_then(|key| inner.more().dependents.try_remove(key));
             drop(inner);
             drop(entry);
+            gone.extend(Arc::into_inner(other));
         }
     }
 }

@@ -27,6 +27,9 @@
 //! The marking lock before any node; a child before its parent; a node before the timer. Only `splice` holds several nodes,
 //! and parents are a tree (links are no parents), so the order has no circle.
 
+#[cfg(test)]
+mod tests;
+
 use std::collections::BTreeMap;
 use std::task::Waker;
 use std::time::{Duration, Instant};

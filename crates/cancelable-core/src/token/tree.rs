@@ -1,6 +1,6 @@
 //! The tree: how a child comes, goes, and how a line of ancestors that nobody holds is shortened.
 
-use crate::sync::{Arc, Ordering};
+use crate::sync::{Arc, Last, Ordering};
 
 use super::node::{BRANCHED, CANCELLED, Dependent, Flagged, Inner, Node, Place};
 use super::{deadline, links, splice};
@@ -35,21 +35,31 @@ pub(super) fn child_of(parent: &Arc<Node>) -> Arc<Node> {
 
 /// What the last drop of a node does: it takes itself out of its parent and of what it is linked to.
 ///
-/// Ancestors that go with it are walked, not recursed into, so a chain of any length fits any stack (T7).
+/// Whoever goes with it is walked to, not recursed into, so a chain of any length fits any stack (T7): its ancestors, and
+/// those that it held only to leave them, while somebody else let go.
 pub(super) fn leave(inner: &mut Inner) {
+    let mut gone = Vec::new();
+    leave_all(inner, &mut gone);
+    while let Some(last) = gone.pop() {
+        let mut inner = std::mem::take(&mut *last.inner.lock());
+        leave_all(&mut inner, &mut gone);
+    }
+}
+
+fn leave_all(inner: &mut Inner, gone: &mut Vec<Last<Node>>) {
     if let Some(more) = &mut inner.more {
-        links::leave(more);
+        links::leave(more, gone);
         deadline::leave(more);
     }
     let mut place = inner.place.take();
     while let Some(here) = place {
-        place = detach(here);
+        place = detach(here, gone);
     }
 }
 
 /// Takes the entry at `place` out of the parent and lets go of the parent; if that was the last to hold it, it is gone,
 /// and its own place is returned, to be detached in turn.
-fn detach(Place { parent, key }: Place) -> Option<Place> {
+fn detach(Place { parent, key }: Place, gone: &mut Vec<Last<Node>>) -> Option<Place> {
     let mut only_child = None;
     // A cancelled parent has given its dependents away. Relaxed, since the entry is a weak pointer to what is gone: finding
     // it there or not makes no difference to anybody.
@@ -64,10 +74,18 @@ fn detach(Place { parent, key }: Place) -> Option<Place> {
         drop(inner);
         drop(entry);
     }
-    // Owned by value, it is taken apart here; its own drop then finds no place to leave.
-    let above = Arc::into_inner(parent).and_then(|last| last.inner.lock().place.take());
+    // Owned by value, it is taken apart here; its own drop then finds nothing to leave.
+    let above = Arc::into_inner(parent).and_then(|last| {
+        let mut inner = std::mem::take(&mut *last.inner.lock());
+        if let Some(more) = &mut inner.more {
+            links::leave(more, gone);
+            deadline::leave(more);
+        }
+        inner.place.take()
+    });
     if let Some(child) = only_child {
         splice::shorten(&child, splice::HeldBy::TheChild);
+        gone.extend(Arc::into_inner(child));
     }
     above
 }
