@@ -40,12 +40,20 @@ pub(super) fn child_of(parent: &Arc<Node>) -> Arc<Node> {
 pub(super) fn leave(inner: &mut Inner) {
     let mut gone = Vec::new();
     leave_all(inner, &mut gone);
+    if !gone.is_empty() {
+        leave_with(gone);
+    }
+}
+
+#[cold]
+fn leave_with(mut gone: Vec<Last<Node>>) {
     while let Some(last) = gone.pop() {
         let mut inner = std::mem::take(&mut *last.inner.lock());
         leave_all(&mut inner, &mut gone);
     }
 }
 
+#[inline]
 fn leave_all(inner: &mut Inner, gone: &mut Vec<Last<Node>>) {
     if let Some(more) = &mut inner.more {
         links::leave(more, gone);
@@ -74,18 +82,21 @@ fn detach(Place { parent, key }: Place, gone: &mut Vec<Last<Node>>) -> Option<Pl
         drop(inner);
         drop(entry);
     }
-    // Owned by value, it is taken apart here; its own drop then finds nothing to leave.
-    let above = Arc::into_inner(parent).and_then(|last| {
-        let mut inner = std::mem::take(&mut *last.inner.lock());
-        if let Some(more) = &mut inner.more {
-            links::leave(more, gone);
-            deadline::leave(more);
-        }
-        inner.place.take()
-    });
+    let above = Arc::into_inner(parent).and_then(|last| take_apart(&last, gone));
     if let Some(child) = only_child {
         splice::shorten(&child, splice::HeldBy::TheChild);
         gone.extend(Arc::into_inner(child));
     }
     above
+}
+
+/// Has a node that goes leave what it is linked to, and returns its place; its own drop then finds nothing to leave.
+#[cold]
+fn take_apart(last: &Last<Node>, gone: &mut Vec<Last<Node>>) -> Option<Place> {
+    let mut inner = std::mem::take(&mut *last.inner.lock());
+    if let Some(more) = &mut inner.more {
+        links::leave(more, gone);
+        deadline::leave(more);
+    }
+    inner.place.take()
 }
