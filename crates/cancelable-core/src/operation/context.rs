@@ -35,6 +35,10 @@ pub struct OperationContext {
     pub error: Option<String>,
     /// The latest report of progress.
     pub progress: Option<Progress>,
+    /// How many things it does in a second, by its own reports; `None` where none of them counts.
+    pub rate: Option<f64>,
+    /// How long it has yet to go, by its own reports; `None` where that is unknown, and once it has ended.
+    pub time_left: Option<Duration>,
     /// How many items its streams have delivered.
     pub items: u64,
     /// Whatever else the program said about it.
@@ -59,6 +63,8 @@ impl OperationContext {
             cancellation: None,
             error: None,
             progress: None,
+            rate: None,
+            time_left: None,
             items: 0,
             metadata: Map::new(),
             parent_id: None,
