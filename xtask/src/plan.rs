@@ -92,12 +92,13 @@ fn rustdoc() -> Invocation {
         .env("RUSTDOCFLAGS", "--deny warnings")
 }
 
-/// The model-checked tests, with a target folder of their own: they change a flag of every crate.
+/// The model-checked tests, with a target folder of their own: they change a flag of every crate. No other step compiles what
+/// only they have, so this one sees to it that there is nothing to warn of.
 fn models(setup: &Setup) -> Invocation {
     let target = "--package cancelable-core --test models --target-dir target/loom";
     let preemptions = if setup.quick { "1" } else { "2" };
     checked(setup, target)
-        .env("RUSTFLAGS", "--cfg cancelable_loom")
+        .env("RUSTFLAGS", "--cfg cancelable_loom --deny warnings")
         .env("LOOM_MAX_PREEMPTIONS", preemptions)
 }
 

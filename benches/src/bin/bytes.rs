@@ -1,12 +1,8 @@
 //! Prints what a token and a child take of the heap: a name, tokio-util's bytes, ours.
 
-use std::alloc::System;
 use std::io::Write;
 
-use stats_alloc::{INSTRUMENTED_SYSTEM, Region, StatsAlloc};
-
-#[global_allocator]
-static COUNTED: &StatsAlloc<System> = &INSTRUMENTED_SYSTEM;
+use allocation_counter::measure;
 
 /// So many that a list's spare room is that of an ordinary list: its capacity is a third more than its length.
 const TOKENS: usize = 100_000;
@@ -33,10 +29,7 @@ fn main() {
 /// What each of many that live at once adds to the heap; room for the handles is there before.
 fn bytes_each<T>(make: impl Fn() -> T) -> f64 {
     let mut kept = Vec::with_capacity(TOKENS);
-    let region = Region::new(COUNTED);
-    kept.extend((0..TOKENS).map(|_| make()));
-    let change = region.change();
+    let used = measure(|| kept.extend((0..TOKENS).map(|_| make())));
     assert_eq!(kept.len(), TOKENS);
-    // What reallocation added or gave back is counted in these two.
-    (change.bytes_allocated as f64 - change.bytes_deallocated as f64) / TOKENS as f64
+    used.bytes_current as f64 / TOKENS as f64
 }

@@ -22,7 +22,7 @@
 //! - [`CancellationToken`]: the handle; cheap to clone, every method on any thread.
 //! - [`Cancellation`]: the value that says why, with its [`Reason`] and [`Origin`].
 //! - [`Registration`], [`DropGuard`]: what undoes itself when dropped.
-//! - [`OperationContext`], [`OperationStatus`], [`Progress`]: what there is to know about an operation.
+//! - [`OperationContext`], [`OperationStatus`], [`Progress`], [`Pace`]: what there is to know about an operation.
 
 mod cancellation;
 mod operation;
@@ -31,7 +31,7 @@ mod timer;
 mod token;
 
 pub use cancellation::{Cancellation, Origin, Reason};
-pub use operation::{OperationContext, OperationStatus, Progress};
+pub use operation::{OperationContext, OperationStatus, Pace, Progress};
 pub use token::{
     CancellationToken, Cancelled, CancelledOwned, DropGuard, DropGuardRef, Registration,
     RunUntilCancelled, RunUntilCancelledOwned, WakerSlot, WeakCancellationToken,

@@ -57,8 +57,8 @@ mod task;
 pub use builder::Cancelable;
 pub use cancelable_core::{
     Cancellation, CancellationToken, Cancelled, CancelledOwned, DropGuard, DropGuardRef,
-    OperationContext, OperationStatus, Origin, Progress, Reason, Registration, RunUntilCancelled,
-    RunUntilCancelledOwned, WakerSlot, WeakCancellationToken,
+    OperationContext, OperationStatus, Origin, Pace, Progress, Reason, Registration,
+    RunUntilCancelled, RunUntilCancelledOwned, WakerSlot, WeakCancellationToken,
 };
 pub use cancelable_macros::cancelable;
 #[cfg(feature = "tokio-util")]

@@ -37,6 +37,10 @@ pub struct OperationContext {
     pub skipped_finalizers: u64,
     /// The latest report of progress.
     pub progress: Option<Progress>,
+    /// How many things it does in a second, by its own reports; `None` where none of them counts.
+    pub rate: Option<f64>,
+    /// How long it has yet to go, by its own reports; `None` where that is unknown, and once it has ended.
+    pub time_left: Option<Duration>,
     /// How many items its streams have delivered.
     pub items: u64,
     /// Whatever else the program said about it.
@@ -62,6 +66,8 @@ impl OperationContext {
             error: None,
             skipped_finalizers: 0,
             progress: None,
+            rate: None,
+            time_left: None,
             items: 0,
             metadata: Map::new(),
             parent_id: None,

@@ -23,6 +23,8 @@ pub struct Progress {
     pub total: Option<u64>,
     /// Whatever else belongs to the report.
     pub metadata: Map<String, Value>,
+    /// The part that is done, where the program says it itself: from 0 to 1.
+    fraction: Option<f64>,
 }
 
 impl Progress {
@@ -53,6 +55,27 @@ impl Progress {
         }
     }
 
+    /// With the part that is done, from 0 to 1, where that is known and no number of steps. What lies outside is taken for
+    /// the nearer of the two; what is no number is ignored.
+    ///
+    /// ```
+    /// use cancelable_core::Progress;
+    ///
+    /// assert_eq!(Progress::new("rendering").fraction_done(0.4).fraction(), Some(0.4));
+    /// assert_eq!(Progress::new("rendering").fraction_done(1.1).fraction(), Some(1.0));
+    /// assert_eq!(Progress::new("rendering").fraction_done(f64::NAN).fraction(), None);
+    /// ```
+    #[must_use]
+    pub fn fraction_done(self, fraction: f64) -> Self {
+        if fraction.is_nan() {
+            return self;
+        }
+        Self {
+            fraction: Some(fraction.clamp(0.0, 1.0)),
+            ..self
+        }
+    }
+
     /// With one more fact.
     #[must_use]
     pub fn with(mut self, key: impl Into<String>, value: impl Into<Value>) -> Self {
@@ -60,14 +83,20 @@ impl Progress {
         self
     }
 
-    /// The part that is done, from 0 to 1; `None` where the total is unknown or zero.
+    /// The part that is done, from 0 to 1: what [`fraction_done`](Self::fraction_done) gave, else the steps done of all.
+    /// `None` where the total is unknown or zero.
     pub fn fraction(&self) -> Option<f64> {
-        match (self.current, self.total) {
+        self.fraction.or_else(|| match (self.current, self.total) {
             (Some(current), Some(total)) if total > 0 => {
                 Some((current as f64 / total as f64).min(1.0))
             }
             _ => None,
-        }
+        })
+    }
+
+    /// What [`fraction_done`](Self::fraction_done) gave.
+    pub(super) fn given_fraction(&self) -> Option<f64> {
+        self.fraction
     }
 }
 
@@ -80,5 +109,33 @@ impl From<&'static str> for Progress {
 impl From<String> for Progress {
     fn from(message: String) -> Self {
         Self::new(message)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::Progress;
+
+    #[test]
+    fn the_fraction_is_what_was_given_or_follows_from_the_steps() {
+        let progress = || Progress::new("at it");
+        for (progress, fraction) in [
+            (progress(), None),
+            (progress().count(5), None),
+            (progress().step(1, 4), Some(0.25)),
+            (progress().step(5, 4), Some(1.0)),
+            (progress().step(0, 0), None),
+            (progress().step(0, 4).fraction_done(0.5), Some(0.5)),
+            (progress().fraction_done(0.5).step(0, 4), Some(0.5)),
+            (progress().fraction_done(-0.5), Some(0.0)),
+            (progress().fraction_done(f64::INFINITY), Some(1.0)),
+            (
+                progress().fraction_done(0.5).fraction_done(f64::NAN),
+                Some(0.5),
+            ),
+            (progress().step(1, 4).fraction_done(f64::NAN), Some(0.25)),
+        ] {
+            assert_eq!(progress.fraction(), fraction, "{progress:?}");
+        }
     }
 }

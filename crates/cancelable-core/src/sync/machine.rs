@@ -2,7 +2,7 @@
 //!
 //! parking_lot's mutex is one byte, has no poison, and under two threads costs half of std's.
 
-pub(crate) use std::sync::atomic::{AtomicU8, Ordering};
+pub(crate) use std::sync::atomic::{AtomicUsize, Ordering};
 pub(crate) use std::sync::{Arc, Weak};
 
 pub(crate) use parking_lot::{Condvar, Mutex, MutexGuard};
@@ -25,6 +25,13 @@ pub(crate) type Last<T> = T;
 /// A number that is this value's own for as long as a pointer to it is there, be it a weak one.
 pub(crate) fn address<T>(of: &Arc<T>) -> usize {
     Arc::as_ptr(of).addr()
+}
+
+/// A number greater than that of every call which happened before this one.
+pub(crate) fn next_in_order() -> usize {
+    static NEXT: AtomicUsize = AtomicUsize::new(0);
+    // Relaxed: the numbers of one counter go with what happens before what, and order nothing themselves.
+    NEXT.fetch_add(1, Ordering::Relaxed)
 }
 
 /// The process-wide lock under which a subtree is marked as cancelled; see `token::mark`.

@@ -11,9 +11,11 @@ mod model;
 
 #[cfg(not(cancelable_loom))]
 pub(crate) use machine::{
-    Arc, AtomicU8, Condvar, Last, Mutex, MutexGuard, OnLastDrop, Ordering, Weak, address, marking,
+    Arc, AtomicUsize, Condvar, Last, Mutex, MutexGuard, OnLastDrop, Ordering, Weak, address,
+    marking, next_in_order,
 };
 #[cfg(cancelable_loom)]
 pub(crate) use model::{
-    Arc, AtomicU8, Condvar, Last, Mutex, MutexGuard, OnLastDrop, Ordering, Weak, address, marking,
+    Arc, AtomicUsize, Condvar, Last, Mutex, MutexGuard, OnLastDrop, Ordering, Weak, address,
+    marking, next_in_order,
 };

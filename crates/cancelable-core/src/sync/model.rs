@@ -15,9 +15,9 @@ use std::ops::{Deref, DerefMut};
 use std::time::Instant;
 
 use loom::alloc::Track;
-use loom::sync::atomic::{AtomicUsize, fence};
+use loom::sync::atomic::fence;
 
-pub(crate) use loom::sync::atomic::{AtomicU8, Ordering};
+pub(crate) use loom::sync::atomic::{AtomicUsize, Ordering};
 
 /// See `machine::OnLastDrop`.
 pub(crate) trait OnLastDrop: Sized {
@@ -232,6 +232,12 @@ impl Condvar {
 /// See `machine::address`.
 pub(crate) fn address<T: OnLastDrop>(of: &Arc<T>) -> usize {
     of.shared().number
+}
+
+/// See `machine::next_in_order`. The machine's own atomic, which adds no step to a model: the numbers order nothing.
+pub(crate) fn next_in_order() -> usize {
+    static NEXT: std::sync::atomic::AtomicUsize = std::sync::atomic::AtomicUsize::new(0);
+    NEXT.fetch_add(1, Ordering::Relaxed)
 }
 
 /// See `machine::marking`.

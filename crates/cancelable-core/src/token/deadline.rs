@@ -14,12 +14,16 @@ use super::node::{Deadline, Flagged, LISTENED, More, Node};
 /// All deadlines of the process.
 static TIMER: Timer<Weak<Node>> = Timer::new(fire);
 
-/// Gives the node a deadline at `at`, which is `after` from now, unless it has an earlier one.
+/// Gives the node a deadline at `at`, which is `after` from now, unless it has an earlier one. Where that is now, it has
+/// passed already: a fact to be asked for, and the end of the node.
 pub(super) fn arm(node: &Arc<Node>, at: Instant, after: Duration) {
+    set(node, at, after);
     if after.is_zero() {
         mark::cancel(node, &timed_out(after));
-        return;
     }
+}
+
+fn set(node: &Arc<Node>, at: Instant, after: Duration) {
     let mut inner = node.inner.lock();
     if node.flag(LISTENED) == Flagged::TooLate {
         return;
@@ -29,12 +33,8 @@ pub(super) fn arm(node: &Arc<Node>, at: Instant, after: Duration) {
         return;
     }
     // The timer's lock comes after the node's, and is never held while a node is locked by the timer.
-    let timer = TIMER.arm(at, Arc::downgrade(node));
-    let later = more.deadline.replace(Deadline {
-        at,
-        after,
-        timer: Some(timer),
-    });
+    let timer = (!after.is_zero()).then(|| TIMER.arm(at, Arc::downgrade(node)));
+    let later = more.deadline.replace(Deadline { at, after, timer });
     drop(inner);
     if let Some(timer) = later.and_then(|later| later.timer) {
         disarm(timer);
@@ -123,7 +123,7 @@ struct Seen {
     node: Arc<Node>,
     own: Option<Instant>,
     members_left: usize,
-    /// Whom it ends, and whether as one member of several.
+    /// Whom it ends, and whether as one of several members that are waited for.
     ends: Vec<(usize, bool)>,
 }
 
@@ -162,13 +162,29 @@ impl Around {
             }
         }
         // Not before the lock is released: a pointer that is dropped here may turn out to be the last.
+        let is_waiting = seen.members_left > 0;
+        let mut last: Option<(usize, Arc<Node>)> = None;
         for (neighbour, is_member) in neighbours {
-            // A member that has fired is not waited for.
-            if !(is_member && neighbour.is_cancelled()) {
-                let neighbour = self.number(neighbour);
-                self.nodes[neighbour].ends.push((number, is_member));
+            if !is_member {
+                self.ends(neighbour, number, false);
+            } else if let Some(fired) = Node::fired(&neighbour) {
+                // A member that has fired is not waited for. When all have, the last was what ended it.
+                if !is_waiting && last.as_ref().is_none_or(|(order, _)| *order < fired.order) {
+                    last = Some((fired.order, neighbour));
+                }
+            } else {
+                self.ends(neighbour, number, true);
             }
         }
+        if let Some((_, last)) = last {
+            self.ends(last, number, false);
+        }
+    }
+
+    /// Adds that `neighbour` ends the one with this number.
+    fn ends(&mut self, neighbour: Arc<Node>, number: usize, is_member: bool) {
+        let neighbour = self.number(neighbour);
+        self.nodes[neighbour].ends.push((number, is_member));
     }
 
     fn number(&mut self, node: Arc<Node>) -> usize {

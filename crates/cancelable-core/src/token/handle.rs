@@ -95,7 +95,7 @@ impl CancellationToken {
         linked
     }
 
-    /// A token that is cancelled when every one of `tokens` is, with the reason and message of the last.
+    /// A token that is cancelled when every one of `tokens` is, with the reason and message of the last that was.
     ///
     /// With no tokens at all nothing is waited for, and so nothing fires: it is a plain new one. A token given twice counts
     /// once. If one of `tokens` is dropped without having been cancelled, this one is never cancelled by the others.
@@ -289,8 +289,9 @@ impl CancellationToken {
     }
 
     /// The deadline that counts: the earliest of its own, its ancestors' and those of what it is linked to; of an all-of
-    /// token's members the latest. `None` where there is none.
+    /// token's members the latest, and once they all have fired that of the last. `None` where there is none.
     ///
+    /// One that has passed stays a fact, also for a child that is born after it.
     /// It looks around the tree, and so takes time with the number of ancestors and links.
     pub fn deadline(&self) -> Option<Instant> {
         deadline::effective(&self.node)

@@ -4,11 +4,14 @@
 //! the token that is told leaves the other's dependents when it is dropped; the other's end, once dropped, is found dead
 //! and swept as new links come.
 
+#[cfg(test)]
+mod tests;
+
 use std::collections::HashSet;
 use std::collections::btree_map::Entry;
 
 use crate::Cancellation;
-use crate::sync::{Arc, address};
+use crate::sync::{Arc, Last, address};
 
 use super::mark;
 use super::node::{BRANCHED, Dependent, Flagged, Link, More, Node};
@@ -46,42 +49,48 @@ pub(super) fn all_of(token: &Arc<Node>, members: &[Arc<Node>]) {
         *left == 0
     };
     // The last that fired, whether it did so before it was given or meanwhile.
-    let latest = members
+    let last = members
         .into_iter()
-        .filter_map(Node::cancellation)
-        .max_by_key(Cancellation::instant);
-    if let (true, Some(why)) = (all_fired, latest) {
-        mark::cancel(token, &why);
+        .filter_map(Node::fired)
+        .max_by_key(|fired| fired.order);
+    if let (true, Some(last)) = (all_fired, last) {
+        mark::cancel(token, &last.why);
     }
 }
 
-/// What the last drop of a token does: it leaves the dependents of all that it was linked to.
-pub(super) fn leave(more: &mut More) {
+/// What the last drop of a token does: it leaves the dependents of all that it was linked to. Those that nobody else
+/// holds by then are added to `gone`.
+pub(super) fn leave(more: &mut More, gone: &mut Vec<Last<Node>>) {
     for link in std::mem::take(&mut more.links).into_values() {
         if let Some(other) = link.to.upgrade() {
             let mut inner = other.inner.lock();
             // The key is ours until it is removed here, or gone with the whole slab when `other` was cancelled.
-            let entry = inner.more().dependents.try_remove(link.key);
+            let entry = link
+                .key
+                .and_then(|key| inner.more().dependents.try_remove(key));
             drop(inner);
             drop(entry);
+            gone.extend(Arc::into_inner(other));
         }
     }
 }
 
-/// Puts `token` among the dependents of `other`, unless `other` is cancelled: then why that is.
+/// Puts `token` among the dependents of `other`, unless `other` is cancelled: then why that is. Either way it is known to
+/// be linked, since the deadline of `other` counts for it also after that has passed.
 fn join(token: &Arc<Node>, other: &Arc<Node>, is_member: bool) -> Option<Cancellation> {
     let key = {
         let mut inner = other.inner.lock();
-        if other.flag(BRANCHED) == Flagged::TooLate {
-            drop(inner);
-            return Node::cancellation(other);
+        match other.flag(BRANCHED) {
+            Flagged::TooLate => None,
+            Flagged::InTime => {
+                let token = Arc::downgrade(token);
+                Some(inner.more().dependents.insert(if is_member {
+                    Dependent::AllOf(token)
+                } else {
+                    Dependent::Linked(token)
+                }))
+            }
         }
-        let token = Arc::downgrade(token);
-        inner.more().dependents.insert(if is_member {
-            Dependent::AllOf(token)
-        } else {
-            Dependent::Linked(token)
-        })
     };
     let link = Link {
         to: Arc::downgrade(other),
@@ -97,11 +106,16 @@ fn join(token: &Arc<Node>, other: &Arc<Node>, is_member: bool) -> Option<Cancell
         Entry::Occupied(_) => {
             drop(inner);
             // Linked already: one entry is enough.
-            let entry = other.inner.lock().more().dependents.try_remove(key);
+            let mut inner = other.inner.lock();
+            let entry = key.and_then(|key| inner.more().dependents.try_remove(key));
+            drop(inner);
             drop(entry);
         }
     }
-    None
+    match key {
+        Some(_) => None,
+        None => Node::cancellation(other),
+    }
 }
 
 /// Forgets links to tokens that are gone, each time that their number may have doubled; so what is kept is bounded by the

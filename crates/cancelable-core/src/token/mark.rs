@@ -72,7 +72,7 @@ fn strike_locked(node: &Node, inner: &mut Inner, why: &Cancellation) -> Option<S
     inner.why = Some(why.clone());
     // Release publishes what the canceller wrote to whoever asks (T2). Acquire, since it may have lost to a parent's
     // canceller, which took no lock, and then says so.
-    if node.state.fetch_or(CANCELLED, Ordering::AcqRel) & CANCELLED != 0 {
+    if node.state.fetch_or(Node::cancelled_now(), Ordering::AcqRel) & CANCELLED != 0 {
         // The parent's canceller, which takes no lock to mark a child, was faster.
         inner.why = None;
         return None;

@@ -4,7 +4,7 @@
 //!
 //! A node lives as long as something holds it strongly: handles, the registrations and owned futures that contain one, and
 //! *its children*. So a child keeps its ancestors, and ancestors hold their children weakly, in a slab that the child's
-//! last drop clears its entry from. Ancestors that nothing but one child holds are taken out of the line (`splice`).
+//! last drop clears its entry from. A child that was born cancelled has no entry, since it has nothing to hear. Ancestors that nothing but one child holds are taken out of the line (`splice`).
 //!
 //! # Invariants
 //!
@@ -27,6 +27,9 @@
 //! The marking lock before any node; a child before its parent; a node before the timer. Only `splice` holds several nodes,
 //! and parents are a tree (links are no parents), so the order has no circle.
 
+#[cfg(test)]
+mod tests;
+
 use std::collections::BTreeMap;
 use std::task::Waker;
 use std::time::{Duration, Instant};
@@ -34,17 +37,19 @@ use std::time::{Duration, Instant};
 use slab::Slab;
 
 use crate::Cancellation;
-use crate::sync::{Arc, AtomicU8, Mutex, OnLastDrop, Ordering, Weak};
+use crate::sync::{Arc, AtomicUsize, Mutex, OnLastDrop, Ordering, Weak, next_in_order};
 use crate::timer;
 
 use super::tree;
 
 /// Whether the node is cancelled. Once set, for ever.
-pub(super) const CANCELLED: u8 = 1;
+pub(super) const CANCELLED: usize = 1;
 /// Whether the node ever had a waiter, a callback or a deadline. Sticky, see invariant 2.
-pub(super) const LISTENED: u8 = 2;
+pub(super) const LISTENED: usize = 2;
 /// Whether the node ever had a child or another dependent. Sticky, see invariant 2.
-pub(super) const BRANCHED: u8 = 4;
+pub(super) const BRANCHED: usize = 4;
+/// Above the flags stands which cancel of the process it was, on a node with a reason of its own.
+const ORDER_SHIFT: u32 = 3;
 
 /// See the module's documentation. In this order in memory, so that state and lock share the pointer counts' cache line.
 #[repr(C)]
@@ -55,14 +60,15 @@ pub(super) struct Node {
     /// | `CANCELLED` | cancelled | the one canceller that wins | anybody, with acquire, which pairs with that release (T2) |
     /// | `LISTENED` | look for listeners | whoever adds the first | the canceller, as it sets `CANCELLED` |
     /// | `BRANCHED` | look for dependents | whoever adds the first | the canceller, before it sets `CANCELLED` and as it does |
-    pub(super) state: AtomicU8,
+    /// | the rest | of all cancels of the process, the how many-th; 0 before | with `CANCELLED` | whoever makes an all-of token |
+    pub(super) state: AtomicUsize,
     pub(super) inner: Mutex<Inner>,
 }
 
 /// What the lock guards.
 #[derive(Default)]
 pub(super) struct Inner {
-    /// The parent and our key among its dependents. `None` for a root, and for what was born cancelled.
+    /// The parent and our key among its dependents. `None` for a root.
     pub(super) place: Option<Place>,
     /// The first waiter, which most tokens never exceed.
     pub(super) first_waiter: Option<Waker>,
@@ -75,9 +81,12 @@ pub(super) struct Inner {
 /// Where a node hangs.
 pub(super) struct Place {
     pub(super) parent: Arc<Node>,
-    /// Our key among the parent's dependents.
+    /// Our key among the parent's dependents; [`NOT_A_KEY`] for what was born cancelled, which is none of them.
     pub(super) key: usize,
 }
+
+/// No slab has so many entries.
+const NOT_A_KEY: usize = usize::MAX;
 
 /// The parts of a node that come with their first need.
 #[derive(Default)]
@@ -113,15 +122,15 @@ pub(super) enum Dependent {
 /// The other end of a [`Dependent::Linked`] or [`Dependent::AllOf`].
 pub(super) struct Link {
     pub(super) to: Weak<Node>,
-    /// Our key among the dependents of `to`.
-    pub(super) key: usize,
+    /// Our key among the dependents of `to`; `None` where that was cancelled already.
+    pub(super) key: Option<usize>,
 }
 
 /// A deadline of the node's own. It outlasts the cancel, as a fact to be asked for.
 pub(super) struct Deadline {
     pub(super) at: Instant,
     pub(super) after: Duration,
-    /// `None` once the node is cancelled.
+    /// `None` once the node is cancelled, and where it had passed when it was set.
     pub(super) timer: Option<timer::Key>,
 }
 
@@ -132,7 +141,7 @@ impl Node {
     /// A node among its parent's dependents.
     pub(super) fn at(place: Place) -> Self {
         Self {
-            state: AtomicU8::new(0),
+            state: AtomicUsize::new(0),
             inner: Mutex::new(Inner {
                 place: Some(place),
                 ..Inner::default()
@@ -140,13 +149,18 @@ impl Node {
         }
     }
 
-    /// A node without a parent that was never anything but cancelled.
-    pub(super) fn born_cancelled(why: Cancellation) -> Self {
+    /// A node that was never anything but cancelled, below one that is. It is not among that one's dependents, and looks
+    /// up to it for its deadline alone.
+    pub(super) fn born_cancelled(parent: Arc<Self>, why: Cancellation) -> Self {
         Self {
             // Nobody else can see it yet. What its canceller wrote was acquired by whoever makes it, and reaches others as
             // the token itself does (T2).
-            state: AtomicU8::new(CANCELLED),
+            state: AtomicUsize::new(Self::cancelled_now()),
             inner: Mutex::new(Inner {
+                place: Some(Place {
+                    parent,
+                    key: NOT_A_KEY,
+                }),
                 why: Some(why),
                 ..Inner::default()
             }),
@@ -161,7 +175,7 @@ impl Node {
     }
 
     /// Sets a sticky flag, and says whether the node was cancelled already; to be called with the node's lock held.
-    pub(super) fn flag(&self, flag: u8) -> Flagged {
+    pub(super) fn flag(&self, flag: usize) -> Flagged {
         // Acquire, since whoever learns here that the node is cancelled acts on it (T2). It is the second of two: they all
         // go on to ask why it was, which acquires as well. Where the flag stands already, a load is enough: a canceller that
         // is not visible to it has yet to take the lock that the caller holds.
@@ -180,8 +194,20 @@ impl Node {
         }
     }
 
+    /// What to set in the state of a node that is cancelled with a reason of its own.
+    pub(super) fn cancelled_now() -> usize {
+        // The numbers begin anew after 2^61 cancels. Where a word has 32 bits that is after 2^29, and an all-of token that is
+        // made of what was cancelled before and after may then name another than the last.
+        (next_in_order() << ORDER_SHIFT) | CANCELLED
+    }
+
     /// Why the node was cancelled, `None` if it was not.
     pub(super) fn cancellation(this: &Arc<Self>) -> Option<Cancellation> {
+        Self::fired(this).map(|fired| fired.why)
+    }
+
+    /// Why the node was cancelled and which cancel that was, `None` if it was not.
+    pub(super) fn fired(this: &Arc<Self>) -> Option<Fired> {
         if !this.is_cancelled() {
             return None;
         }
@@ -191,7 +217,11 @@ impl Node {
             let parent = {
                 let inner = node.inner.lock();
                 if let Some(why) = &inner.why {
-                    return Some(why.below(generations));
+                    return Some(Fired {
+                        why: why.below(generations),
+                        // Relaxed: it was set under the lock that is held here.
+                        order: node.state.load(Ordering::Relaxed) >> ORDER_SHIFT,
+                    });
                 }
                 let place = inner.place.as_ref();
                 Arc::clone(
@@ -206,6 +236,13 @@ impl Node {
     }
 }
 
+/// That a node was cancelled.
+pub(super) struct Fired {
+    pub(super) why: Cancellation,
+    /// Greater than that of every cancel which happened before.
+    pub(super) order: usize,
+}
+
 /// What [`Node::flag`] found.
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub(super) enum Flagged {
@@ -213,6 +250,13 @@ pub(super) enum Flagged {
     InTime,
     /// Cancelled: nobody will look.
     TooLate,
+}
+
+impl Place {
+    /// Whether it is that of a node which was born cancelled.
+    pub(super) fn is_of_born_cancelled(&self) -> bool {
+        self.key == NOT_A_KEY
+    }
 }
 
 impl Inner {

@@ -41,6 +41,28 @@ fn law_t4_the_chain_of_causes() {
 }
 
 #[test]
+fn law_t4_all_of_takes_the_last_that_fired() {
+    // Made first, and given last.
+    let why = Cancellation::manual("the last");
+    let [first, parent, last, linked] = [(); 4].map(|()| CancellationToken::new());
+    let child = parent.child_token();
+    linked.link(&last);
+    first.cancel_with("the first");
+    parent.cancel_with("the second");
+    last.cancel_with(why);
+    for members in [[&first, &child, &last], [&linked, &child, &first]] {
+        let all = CancellationToken::all_of(members);
+        assert_eq!(all.cancellation(), last.cancellation());
+    }
+    // A child fires with its parent, and one that is born late at its birth.
+    let all = CancellationToken::all_of([&child, &first]);
+    assert_eq!(all.cancellation(), child.cancellation());
+    let late = first.child_token();
+    let all = CancellationToken::all_of([&late, &last, &child]);
+    assert_eq!(all.cancellation(), late.cancellation());
+}
+
+#[test]
 fn law_t5_born_late() {
     let root = CancellationToken::new();
     root.cancel_with("done");

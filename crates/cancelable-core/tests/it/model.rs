@@ -6,12 +6,16 @@ use std::collections::BTreeSet;
 #[derive(Debug, Default)]
 pub(crate) struct Model {
     pub(crate) tokens: Vec<Token>,
+    /// How many cancels there have been, births of cancelled tokens included.
+    cancels: usize,
 }
 
 #[derive(Debug, Default)]
 pub(crate) struct Token {
     /// `None` for a root, and for what was born cancelled.
     pub(crate) parent: Option<usize>,
+    /// Of what was born cancelled the parent, or where that hangs if it was born cancelled itself.
+    pub(crate) hangs_at: Option<usize>,
     /// Tokens whose cancel reaches this one.
     pub(crate) links: BTreeSet<usize>,
     /// Tokens that must all be cancelled for their cancel to reach this one.
@@ -19,12 +23,16 @@ pub(crate) struct Token {
     /// Handles, held registrations, and futures that own one.
     pub(crate) holders: usize,
     pub(crate) is_cancelled: bool,
+    /// Which cancel it was; several are reached by one.
+    pub(crate) fired: usize,
 }
 
 impl Model {
     pub(crate) fn add(&mut self, token: Token) -> usize {
+        self.cancels += 1;
         self.tokens.push(Token {
             holders: 1,
+            fired: self.cancels,
             ..token
         });
         self.tokens.len() - 1
@@ -33,13 +41,18 @@ impl Model {
     /// Whether anything holds the token: a handle, a registration, an owned future, or a child.
     pub(crate) fn is_alive(&self, token: usize) -> bool {
         self.tokens[token].holders > 0
-            || (0..self.tokens.len())
-                .any(|child| self.tokens[child].parent == Some(token) && self.is_alive(child))
+            || (0..self.tokens.len()).any(|child| {
+                let Token {
+                    parent, hangs_at, ..
+                } = &self.tokens[child];
+                parent.or(*hangs_at) == Some(token) && self.is_alive(child)
+            })
     }
 
     /// Cancels a token, and returns whom that reaches.
     pub(crate) fn cancel(&mut self, token: usize) -> BTreeSet<usize> {
         let mut reached = BTreeSet::new();
+        self.cancels += 1;
         self.reach(token, &mut reached);
         reached
     }
@@ -49,6 +62,7 @@ impl Model {
             return;
         }
         self.tokens[token].is_cancelled = true;
+        self.tokens[token].fired = self.cancels;
         reached.insert(token);
         for other in 0..self.tokens.len() {
             if self.depends_on(other, token) {

@@ -1,7 +1,7 @@
 //! Which of several deadlines counts, in plain cases (T11); random ones are in `deadline_graphs`.
 
 use std::thread;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use cancelable_core::{CancellationToken, Origin, Reason};
 
@@ -112,4 +112,72 @@ fn law_t11_a_deadline_that_has_passed_stays_a_fact() {
         (deadline, Some(Duration::ZERO))
     );
     assert_eq!(child.remaining(), Some(Duration::ZERO));
+}
+
+#[test]
+fn law_t11_a_deadline_that_had_passed_when_it_was_set_is_one() {
+    let zero = timed(Duration::ZERO);
+    let past = CancellationToken::new();
+    let at = Instant::now() - millis(1);
+    // The later one goes, and its timer with it.
+    past.cancel_after(HOUR);
+    past.cancel_at(at);
+    assert_eq!(
+        (past.deadline(), zero.remaining()),
+        (Some(at), Some(Duration::ZERO))
+    );
+    assert_eq!(past.child_token().deadline(), Some(at));
+    // It cancelled the token, and so comes no earlier one.
+    past.cancel_at(at - millis(1));
+    assert_eq!(past.deadline(), Some(at));
+}
+
+#[test]
+fn law_t11_whoever_is_born_late_has_the_deadline_that_passed() {
+    for after in [millis(2), HOUR] {
+        let token = timed(after);
+        let deadline = token.deadline();
+        let early = token.child_token();
+        if after == HOUR {
+            early.cancel();
+            assert!(token.cancel());
+        }
+        token.blocking_cancelled();
+        let child = token.child_token();
+        let below_early = early.child_token();
+        for late in [
+            child.child_token(),
+            child.child_token().child_token(),
+            CancellationToken::linked([&token]),
+            CancellationToken::all_of([&token]),
+            CancellationToken::linked([&child]).child_token(),
+            below_early,
+        ] {
+            assert!(late.is_cancelled());
+            assert_eq!(late.deadline(), deadline);
+        }
+        drop(token);
+        assert_eq!(child.deadline(), deadline, "its parent is kept");
+    }
+}
+
+#[test]
+fn law_t11_an_all_of_token_keeps_the_deadline_of_the_member_that_fired_last() {
+    let (by_hand, early, late) = (timed(HOUR), timed(millis(3)), timed(millis(6)));
+    let members = [&late, &by_hand, &early];
+    let all = CancellationToken::all_of(members);
+    by_hand.cancel();
+    all.blocking_cancelled();
+    let after = CancellationToken::all_of(members);
+    let nested = CancellationToken::all_of([&early, &all]);
+    for all in [all.clone(), after, nested, all.child_token()] {
+        assert_eq!(all.deadline(), late.deadline());
+    }
+    // One that was cancelled by itself waits for its members as before.
+    let (first, second) = (timed(HOUR), timed(HOUR / 2));
+    let all = CancellationToken::all_of([&first, &second]);
+    all.cancel();
+    assert_eq!(all.deadline(), first.deadline());
+    second.cancel();
+    assert_eq!(all.deadline(), first.deadline());
 }

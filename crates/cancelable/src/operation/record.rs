@@ -17,8 +17,8 @@ use std::task::{Context, Poll, Waker};
 use std::time::Duration;
 
 use cancelable_core::{
-    Cancellation, CancellationToken, OperationContext, OperationStatus, Origin, Progress, Reason,
-    WakerSlot,
+    Cancellation, CancellationToken, OperationContext, OperationStatus, Origin, Pace, Progress,
+    Reason, WakerSlot,
 };
 use parking_lot::Mutex;
 use serde_json::{Map, Value};
@@ -82,6 +82,8 @@ struct Changing {
     is_closed: bool,
     callbacks: Callbacks,
     progress: Option<Progress>,
+    /// By the operation's own reports: those from inside it are on their way to other goals.
+    pace: Pace,
     end: Option<End>,
     error: Option<String>,
     /// The counts of streams that are open.
@@ -463,7 +465,12 @@ impl Record {
     }
 
     pub(crate) fn report(&self, reporter: &Operation, progress: Progress) {
+        let is_own = std::ptr::eq(&*reporter.record, self);
         let callbacks = self.change(|changing| {
+            if is_own {
+                // Read under the lock, so that reports of two threads come in the order of their times.
+                changing.pace.note(self.start.elapsed(), &progress);
+            }
             changing.progress = Some(progress.clone());
             changing.callbacks.progress.clone()
         });
@@ -507,6 +514,7 @@ impl Record {
         context.skipped_finalizers = self.duties_if_any().map_or(0, Duties::skipped);
         context.error.clone_from(&changing.error);
         context.progress.clone_from(&changing.progress);
+        let pace = changing.pace.clone();
         // Relaxed: a count by itself, which orders nothing.
         let open = changing
             .streams
@@ -521,6 +529,10 @@ impl Record {
             End { at, asked }
         });
         context.duration = at.saturating_duration_since(self.start);
+        context.rate = pace.rate();
+        if !context.status.is_terminal() {
+            context.time_left = pace.time_left(context.duration);
+        }
         if let Some((why, since)) = asked {
             context.asked_at = Some(clock::wall(at) - since);
             context.since_asked = Some(since);

@@ -6,7 +6,7 @@ use std::sync::atomic::{AtomicU32, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
-use cancelable::{Cancelable, CancellationToken, OperationContext, Progress, Reason};
+use cancelable::{Cancelable, CancellationToken, Operation, OperationContext, Progress, Reason};
 use tokio::time::{Instant, sleep};
 
 use crate::support::{Log, compute_for, poll_once, secs};
@@ -183,6 +183,27 @@ async fn law_o10_progress_goes_from_the_inside_out_with_the_reporters_id() {
         assert_eq!(log.take(), [""; 0]);
     });
     outcome.await.unwrap();
+}
+
+#[tokio::test(start_paused = true)]
+async fn the_snapshot_tells_rate_and_time_left_by_the_operations_own_reports() {
+    let known = |op: &Operation| (op.context().rate, op.context().time_left);
+    let outcome = Cancelable::new().run(async |op| {
+        assert_eq!(known(&op), (None, None));
+        sleep(secs(10)).await;
+        op.report_progress(Progress::new("parsing").step(20, 100));
+        assert_eq!(known(&op), (Some(2.0), Some(secs(40))));
+        sleep(secs(15)).await;
+        let inner = Cancelable::new().run(async |inner| {
+            inner.report_progress(Progress::new("inside").step(5, 10));
+        });
+        inner.await.unwrap();
+        op.report_progress("still parsing");
+        assert_eq!(known(&op), (Some(2.0), Some(secs(25))));
+        op
+    });
+    let op = outcome.await.unwrap();
+    assert_eq!(known(&op), (Some(2.0), None));
 }
 
 #[tokio::test]
