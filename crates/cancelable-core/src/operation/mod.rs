@@ -3,9 +3,12 @@
 //! How operations run is the business of the `cancelable` crate.
 
 mod context;
+mod live;
 mod progress;
 mod status;
+mod version;
 
 pub use context::OperationContext;
+pub use live::LiveOperation;
 pub use progress::Progress;
 pub use status::OperationStatus;

@@ -16,6 +16,8 @@ mod hammer;
 mod hammer_waits;
 mod memory;
 mod model;
+mod registry;
+mod registry_support;
 mod rounds;
 mod stack;
 mod support;

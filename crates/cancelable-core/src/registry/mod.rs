@@ -1,0 +1,41 @@
+//! [`Registry`]: who runs, and who ran; asked and cancelled by id, from any thread.
+//!
+//! | room | what it does |
+//! |---|---|
+//! | `handle` | the face: asking by id, pages, the history |
+//! | `cancelling` | cancelling by id and by filter, and what became of it |
+//! | `entry` | what an operation keeps of its registration, and tells through it |
+//! | `shared` | what all handles share: the invariants, the lock order, coming and going |
+//! | `shard`, `scan` | the operations that are live, by id and in the order of their start |
+//! | `history` | the newest of those that ended |
+//! | `filter`, `page`, `tree` | what is asked, and how it is answered |
+//! | `counts`, `durations`, `statistics` | the figures |
+//! | `event`, `subscription` | telling whoever listens |
+
+mod cancelling;
+mod counts;
+mod durations;
+mod entry;
+mod event;
+mod filter;
+mod handle;
+mod history;
+mod page;
+mod scan;
+mod shard;
+mod shared;
+mod statistics;
+mod subscription;
+mod tree;
+
+pub use cancelling::{Answer, Outcome};
+pub use counts::{Active, Ended};
+pub use durations::Durations;
+pub use entry::Registered;
+pub use event::{Event, What};
+pub use filter::{Filter, InvalidPattern};
+pub use handle::{DuplicateId, Registry};
+pub use page::{Cursor, InvalidCursor, Page};
+pub use statistics::Statistics;
+pub use subscription::{Heard, Subscription};
+pub use tree::{OperationTree, TreeNode};
