@@ -36,9 +36,9 @@ mod token;
 pub use cancellation::{Cancellation, Origin, Reason};
 pub use operation::{LiveOperation, OperationContext, OperationStatus, Progress};
 pub use registry::{
-    Active, Answer, Cursor, DuplicateId, Durations, Ended, Event, Filter, Heard, InvalidCursor,
-    InvalidPattern, OperationTree, Outcome, Page, Registered, Registry, Statistics, Subscription,
-    TreeNode, What,
+    Active, CancelReply, Cursor, DuplicateId, Durations, Ended, Event, Filter, Heard,
+    InvalidCursor, InvalidPattern, OperationTree, Outcome, Page, Registered, Registry, Statistics,
+    Subscription, TreeNode, What,
 };
 pub use token::{
     CancellationToken, Cancelled, CancelledOwned, DropGuard, DropGuardRef, Registration,

@@ -51,9 +51,12 @@ mod stream;
 
 pub use builder::Cancelable;
 pub use cancelable_core::{
-    Cancellation, CancellationToken, Cancelled, CancelledOwned, DropGuard, DropGuardRef,
-    OperationContext, OperationStatus, Origin, Progress, Reason, Registration, RunUntilCancelled,
-    RunUntilCancelledOwned, WakerSlot, WeakCancellationToken,
+    Active, CancelReply, Cancellation, CancellationToken, Cancelled, CancelledOwned, Cursor,
+    DropGuard, DropGuardRef, DuplicateId, Durations, Ended, Event, Filter, Heard, InvalidCursor,
+    InvalidPattern, LiveOperation, OperationContext, OperationStatus, OperationTree, Origin,
+    Outcome, Page, Progress, Reason, Registered, Registration, Registry, RunUntilCancelled,
+    RunUntilCancelledOwned, Statistics, Subscription, TreeNode, WakerSlot, WeakCancellationToken,
+    What,
 };
 pub use cancelable_macros::cancelable;
 #[cfg(feature = "tokio-util")]

@@ -24,7 +24,7 @@ pub enum Outcome {
 /// What became of the cancel of one operation of several.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[non_exhaustive]
-pub struct Answer {
+pub struct CancelReply {
     /// The id of the operation.
     pub id: String,
     /// Which attempt at the work with this id it is.
@@ -66,13 +66,13 @@ impl Registry {
     /// Asks all live operations that the filter means to stop, in the order of their start, and says of each what became of
     /// that. Those that start meanwhile are not asked. The filter has been asked about all of them before the first is asked
     /// to stop.
-    pub fn cancel_all(&self, filter: &Filter, why: impl Into<Cancellation>) -> Vec<Answer> {
+    pub fn cancel_all(&self, filter: &Filter, why: impl Into<Cancellation>) -> Vec<CancelReply> {
         let scan = Scan::new(&self.shared, None);
         let meant: Vec<_> = scan
             .filter(|(_, operation)| filter.is_empty() || filter.take(&**operation).is_some())
             .collect();
         let why = why.into();
-        let asked = meant.into_iter().map(|(_, operation)| Answer {
+        let asked = meant.into_iter().map(|(_, operation)| CancelReply {
             id: operation.id().to_owned(),
             attempt: operation.attempt(),
             outcome: ask(&*operation, why.clone()),

@@ -28,7 +28,7 @@ mod statistics;
 mod subscription;
 mod tree;
 
-pub use cancelling::{Answer, Outcome};
+pub use cancelling::{CancelReply, Outcome};
 pub use counts::{Active, Ended};
 pub use durations::Durations;
 pub use entry::Registered;
