@@ -2,8 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::scan::Scan;
-use super::{Filter, Registry};
+use super::{Filter, Registry, scan};
 use crate::{Cancellation, LiveOperation, OperationContext, OperationStatus};
 
 /// What became of a cancel, as far as is known when the call returns: that an operation was asked, not that it stopped.
@@ -42,9 +41,7 @@ impl Registry {
         let (live, ended) = self.shared.find(id);
         match live.and_then(|live| live.operation.upgrade()) {
             Some(operation) => ask(&*operation, why.into()),
-            None => ended.map_or(Outcome::Unknown, |end| {
-                Outcome::AlreadyOver(end.context.status)
-            }),
+            None => ended.map_or(Outcome::Unknown, |end| Outcome::AlreadyOver(end.status)),
         }
     }
 
@@ -55,10 +52,9 @@ impl Registry {
         match live.and_then(|live| live.operation.upgrade()) {
             Some(operation) => ask(&*operation, why.into()),
             None => {
-                let is_it =
-                    |context: &OperationContext| context.attempt == attempt && context.id == id;
-                let status = self.find_past(is_it).map(|context| context.status);
-                status.map_or(Outcome::Unknown, Outcome::AlreadyOver)
+                let mut ended = scan::ended(&self.shared, None).map(|(_, context)| context);
+                let it = ended.find(|context| context.attempt == attempt && context.id == id);
+                it.map_or(Outcome::Unknown, |end| Outcome::AlreadyOver(end.status))
             }
         }
     }
@@ -67,8 +63,7 @@ impl Registry {
     /// that. Those that start meanwhile are not asked. The filter has been asked about all of them before the first is asked
     /// to stop.
     pub fn cancel_all(&self, filter: &Filter, why: impl Into<Cancellation>) -> Vec<CancelReply> {
-        let scan = Scan::new(&self.shared, None);
-        let meant: Vec<_> = scan
+        let meant: Vec<_> = scan::live(&self.shared, None)
             .filter(|(_, operation)| filter.is_empty() || filter.take(&**operation).is_some())
             .collect();
         let why = why.into();

@@ -7,7 +7,7 @@ use std::time::SystemTime;
 
 use super::event::{Event, What};
 use super::shard::{Key, Live};
-use super::shared::Shared;
+use super::shared::{Cell, Shared};
 use crate::{Cancellation, LiveOperation, OperationContext, OperationStatus, Progress};
 
 /// The entry of an operation in a registry, kept by the operation: it tells through it how it fares.
@@ -16,7 +16,7 @@ use crate::{Cancellation, LiveOperation, OperationContext, OperationStatus, Prog
 /// [`ended`](Self::ended), it leaves: it is counted as `untold` and does not come into the history.
 #[must_use = "dropped, the operation leaves the registry"]
 pub struct Registered {
-    shared: Arc<Shared>,
+    cell: Arc<Cell>,
     key: Key,
     number: u64,
     attempt: u32,
@@ -31,7 +31,7 @@ impl Registered {
     ///
     /// The attempt of the live operation that has this id.
     pub(super) fn enter<O: LiveOperation>(
-        shared: &Arc<Shared>,
+        shared: &Shared,
         operation: &Arc<O>,
     ) -> Result<Self, u32> {
         let key = shared.key(operation.id());
@@ -42,9 +42,10 @@ impl Registered {
             attempt,
             status: operation.status(),
         };
-        let number = shared.enter(&key, live)?;
+        let cell = shared.cell(key.hash);
+        let number = cell.enter(&key, live)?;
         let registered = Self {
-            shared: Arc::clone(shared),
+            cell: Arc::clone(cell),
             key,
             number,
             attempt,
@@ -59,8 +60,7 @@ impl Registered {
 
     /// Tells that it is at work, for one that was registered before.
     pub fn started(&self) {
-        self.shared
-            .tell(&self.key, self.number, OperationStatus::Running);
+        self.cell.tell(self.number, OperationStatus::Running);
     }
 
     /// Tells how far it has come. Where nobody listens, this costs nothing.
@@ -73,7 +73,7 @@ impl Registered {
     /// Tells that it was asked to stop. Only the first time counts.
     pub fn asked(&self, why: &Cancellation) {
         let status = OperationStatus::Cancelling;
-        if self.shared.tell(&self.key, self.number, status) {
+        if self.cell.tell(self.number, status) {
             self.tell(|| What::Asked {
                 cancellation: why.clone(),
             });
@@ -96,14 +96,14 @@ impl Registered {
             return false;
         }
         let context = Arc::new(context);
-        self.shared.end(&self.key, self.number, &context);
+        self.cell.end(&self.key, self.number, &context);
         self.tell(|| What::Ended { context });
         true
     }
 
     fn leave(&self) {
         if self.is_first_end() {
-            self.shared.leave(&self.key, self.number);
+            self.cell.leave(&self.key, self.number);
             self.tell(|| What::Left);
         }
     }
@@ -114,7 +114,7 @@ impl Registered {
     }
 
     fn tell(&self, what: impl FnOnce() -> What) {
-        self.shared.subscribers.tell(|| {
+        self.cell.common.subscribers.tell(|| {
             let operation = self.operation.upgrade();
             let name = operation.as_ref().and_then(|operation| operation.name());
             Event {

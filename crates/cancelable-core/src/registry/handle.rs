@@ -4,11 +4,9 @@ use std::error::Error;
 use std::fmt;
 use std::sync::{Arc, LazyLock};
 
-use super::history::Backwards;
 use super::page::{Cursor, Page};
-use super::scan::Scan;
 use super::shared::Shared;
-use super::{Filter, Registered, Statistics, Subscription};
+use super::{Filter, Registered, Statistics, Subscription, scan};
 use crate::{LiveOperation, OperationContext};
 
 /// Who runs, and who ran: operations that were registered, to be listed, watched and cancelled from any thread.
@@ -67,15 +65,15 @@ impl Registry {
         let (live, ended) = self.shared.find(id);
         match live.and_then(|live| live.operation.upgrade()) {
             Some(operation) => Some(operation.context()),
-            None => ended.map(|end| OperationContext::clone(&end.context)),
+            None => ended.map(|end| OperationContext::clone(&end)),
         }
     }
 
     /// Snapshots of all live operations that the filter means, in the order of their start. Each is taken at a moment of its
     /// own; those that start meanwhile are not among them.
     pub fn list(&self, filter: &Filter) -> Vec<OperationContext> {
-        let scan = Scan::new(&self.shared, None);
-        scan.filter_map(|(_, operation)| filter.take(&*operation))
+        scan::live(&self.shared, None)
+            .filter_map(|(_, operation)| filter.take(&*operation))
             .collect()
     }
 
@@ -99,17 +97,17 @@ impl Registry {
     /// }
     /// ```
     pub fn page(&self, filter: &Filter, after: Option<Cursor>, limit: usize) -> Page {
-        let mut scan = Scan::new(&self.shared, after.map(|cursor| cursor.0));
+        let mut live = scan::live(&self.shared, after.map(|cursor| cursor.0));
         let mut operations = Vec::new();
         let mut last = None;
         while operations.len() < limit.max(1) {
-            let Some((number, operation)) = scan.next() else {
+            let Some((number, operation)) = live.next() else {
                 return Page::new(operations, None);
             };
             operations.extend(filter.take(&*operation));
             last = Some(number);
         }
-        let is_last = scan.next().is_none();
+        let is_last = live.next().is_none();
         Page::new(operations, last.filter(|_| !is_last))
     }
 
@@ -118,8 +116,8 @@ impl Registry {
         if filter.is_empty() {
             return self.shared.counts().active.total();
         }
-        let scan = Scan::new(&self.shared, None);
-        let meant = scan.filter(|(_, operation)| filter.take(&**operation).is_some());
+        let live = scan::live(&self.shared, None);
+        let meant = live.filter(|(_, operation)| filter.take(&**operation).is_some());
         meant.count() as u64
     }
 
@@ -131,7 +129,7 @@ impl Registry {
     /// A part of that list: at most `limit` operations (at least one), that ended before those of the page that `after` came
     /// with.
     pub fn history_page(&self, filter: &Filter, after: Option<Cursor>, limit: usize) -> Page {
-        let mut past = Backwards::new(&self.shared, after.map(|cursor| cursor.0));
+        let mut past = scan::ended(&self.shared, after.map(|cursor| cursor.0));
         let mut operations = Vec::new();
         let mut last = None;
         while operations.len() < limit.max(1) {
@@ -149,15 +147,7 @@ impl Registry {
 
     /// Keeps only the newest `limit` operations that ended from now on; zero keeps none.
     pub fn set_history_limit(&self, limit: usize) {
-        self.shared.history.lock().set_limit(limit);
-        // One at a time, so that nobody who ends waits for all.
-        loop {
-            let surplus = self.shared.history.lock().pop_surplus();
-            match surplus {
-                Some(past) => self.shared.forget(&past),
-                None => return,
-            }
-        }
+        self.shared.set_history_limit(limit);
     }
 
     /// How many operations there have been and where they stand, and how long they took.
@@ -189,16 +179,7 @@ impl Registry {
             capacity > 0,
             "a subscription with a capacity of 0 would hear nothing; give at least 1"
         );
-        self.shared.subscribers.join(capacity)
-    }
-
-    /// The newest in the history that `is_it` says yes to.
-    pub(super) fn find_past(
-        &self,
-        is_it: impl Fn(&OperationContext) -> bool,
-    ) -> Option<Arc<OperationContext>> {
-        let mut past = Backwards::new(&self.shared, None);
-        past.find_map(|(_, context)| is_it(&context).then_some(context))
+        self.shared.common.subscribers.join(capacity)
     }
 }
 

@@ -5,9 +5,9 @@
 //! | `handle` | the face: asking by id, pages, the history |
 //! | `cancelling` | cancelling by id and by filter, and what became of it |
 //! | `entry` | what an operation keeps of its registration, and tells through it |
-//! | `shared` | what all handles share: the invariants, the lock order, coming and going |
-//! | `shard`, `scan` | the operations that are live, by id and in the order of their start |
-//! | `history` | the newest of those that ended |
+//! | `shared` | what all handles share: the invariants, coming and going, which ends are the history |
+//! | `shard` | a part of the operations: by id, in the order of their start, in that of their ends |
+//! | `scan` | going through all parts in order |
 //! | `filter`, `page`, `tree` | what is asked, and how it is answered |
 //! | `counts`, `durations`, `statistics` | the figures |
 //! | `event`, `subscription` | telling whoever listens |
@@ -19,7 +19,6 @@ mod entry;
 mod event;
 mod filter;
 mod handle;
-mod history;
 mod page;
 mod scan;
 mod shard;

@@ -1,23 +1,23 @@
 //! A part of the operations that are known by id, under one lock.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, VecDeque};
+use std::ops::Range;
 use std::sync::{Arc, Weak};
 
 use hashbrown::HashTable;
 use hashbrown::hash_table::Entry;
 
 use super::counts::Counts;
-use super::history::Past;
 use crate::{LiveOperation, OperationContext, OperationStatus};
 
-/// See [`Shared`](super::shared::Shared) for what holds of it. Aligned, so that two threads that use two shards do not write
-/// to one cache line.
-#[repr(align(128))]
+/// What holds of it stands in the room `shared`.
 #[derive(Default)]
 pub(super) struct Shard {
     slots: HashTable<Slot>,
     /// The live ones by their number, which is the order of their registration.
     order: BTreeMap<u64, Live>,
+    /// The ends in memory in the order of their numbers, which is that of their coming.
+    ends: VecDeque<Past>,
     pub(super) counts: Counts,
 }
 
@@ -26,8 +26,8 @@ struct Slot {
     key: Key,
     /// The number of the live operation with this id.
     live: Option<u64>,
-    /// The newest in the history with this id.
-    ended: Option<Past>,
+    /// The number of the newest end in memory with this id.
+    ended: Option<u64>,
 }
 
 /// An id with its hash.
@@ -44,6 +44,20 @@ pub(super) struct Live {
     pub(super) attempt: u32,
     /// What it told last.
     pub(super) status: OperationStatus,
+}
+
+/// An end.
+#[derive(Clone)]
+pub(super) struct Past {
+    pub(super) number: u64,
+    key: Key,
+    pub(super) context: Arc<OperationContext>,
+}
+
+/// What left a shard, to be dropped without its lock.
+pub(super) struct Left {
+    _live: Live,
+    _surplus: [Option<Past>; 2],
 }
 
 impl Shard {
@@ -84,37 +98,44 @@ impl Shard {
         Ok(number)
     }
 
-    /// Takes a live operation out: `context` is how it ended, if it told, and by `kept` it is known from now on. What is no
-    /// longer needed is handed out, to be dropped without the lock.
+    /// Takes a live operation out; if it told how it ended, it is known by that end from now on, which has this number. What
+    /// is older than `oldest` has to go.
     pub(super) fn leave(
         &mut self,
         key: &Key,
         number: u64,
-        context: Option<&OperationContext>,
-        kept: Option<Past>,
+        end: Option<(&Arc<OperationContext>, u64)>,
+        oldest: u64,
     ) -> Option<Left> {
         let live = self.order.remove(&number)?;
-        self.counts.end(live.status, context);
-        let mut before = None;
+        self.counts
+            .end(live.status, end.map(|(context, _)| &**context));
+        let kept = end.filter(|&(_, number)| number >= oldest);
+        if let Some((context, number)) = kept {
+            let past = Past {
+                number,
+                key: key.clone(),
+                context: Arc::clone(context),
+            };
+            self.ends.push_back(past);
+        }
         self.change_slot(key, |slot| {
             slot.live = None;
-            if kept.is_some() {
-                before = std::mem::replace(&mut slot.ended, kept);
-            }
+            slot.ended = kept.map(|(_, number)| number).or(slot.ended);
         });
         Some(Left {
             _live: live,
-            _before: before,
+            _surplus: [self.pop_older(oldest), self.pop_older(oldest)],
         })
     }
 
-    /// Forgets the end with this number in the history, if the id is known by it.
-    pub(super) fn forget(&mut self, key: &Key, number: u64) -> Option<Past> {
-        let mut forgotten = None;
-        self.change_slot(key, |slot| {
-            forgotten = slot.ended.take_if(|ended| ended.number == number);
+    /// Takes the oldest end out of memory, if it is older than that.
+    pub(super) fn pop_older(&mut self, oldest: u64) -> Option<Past> {
+        let past = self.ends.pop_front_if(|past| past.number < oldest)?;
+        self.change_slot(&past.key, |slot| {
+            slot.ended.take_if(|number| *number == past.number);
         });
-        forgotten
+        Some(past)
     }
 
     /// Changes the slot of an id; one that has become empty is gone.
@@ -136,7 +157,10 @@ impl Shard {
             None => (None, None),
             Some(slot) => {
                 let live = slot.live.and_then(|number| self.order.get(&number));
-                (live.cloned(), slot.ended.clone())
+                let ended = slot
+                    .ended
+                    .and_then(|number| self.ends.get(self.end_at(number)));
+                (live.cloned(), ended.cloned())
             }
         }
     }
@@ -154,23 +178,27 @@ impl Shard {
         true
     }
 
-    /// The next live operations after a number, in their order: at most `limit`, and none from `until` on.
-    pub(super) fn after(
+    /// The live operations with these numbers, in their order.
+    pub(super) fn live_in(
         &self,
-        number: Option<u64>,
-        until: u64,
-        limit: usize,
+        numbers: Range<u64>,
     ) -> impl Iterator<Item = (u64, Weak<dyn LiveOperation>)> {
-        let from = number.map_or(0, |number| number + 1);
-        let range = self.order.range(from..until.max(from));
-        range
-            .take(limit)
-            .map(|(&number, live)| (number, Weak::clone(&live.operation)))
+        let range = self.order.range(numbers);
+        range.map(|(&number, live)| (number, Weak::clone(&live.operation)))
     }
-}
 
-/// What left a shard.
-pub(super) struct Left {
-    _live: Live,
-    _before: Option<Past>,
+    /// The ends with these numbers, in their order.
+    pub(super) fn ended_in(
+        &self,
+        numbers: Range<u64>,
+    ) -> impl DoubleEndedIterator<Item = (u64, Arc<OperationContext>)> {
+        let range = self.end_at(numbers.start)..self.end_at(numbers.end);
+        let range = self.ends.range(range);
+        range.map(|past| (past.number, Arc::clone(&past.context)))
+    }
+
+    /// Where the end with this number stands, or would.
+    fn end_at(&self, number: u64) -> usize {
+        self.ends.partition_point(|past| past.number < number)
+    }
 }

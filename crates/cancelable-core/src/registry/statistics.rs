@@ -24,7 +24,7 @@ pub struct Statistics {
     /// Why those that ended had been asked to stop, as far as they had; also those that finished anyway.
     pub reasons: BTreeMap<Reason, u64>,
     /// How many are in the history.
-    pub history: usize,
+    pub history: u64,
     /// How long all that ended took.
     pub durations: Durations,
     /// How long those took that had a name: the first 256 names, of up to 256 bytes, are told apart.
@@ -38,7 +38,7 @@ pub struct Statistics {
 }
 
 impl Statistics {
-    pub(super) fn new(counts: Counts, history: usize, recorded: Recorded) -> Self {
+    pub(super) fn new(counts: Counts, history: u64, recorded: Recorded) -> Self {
         Self {
             started: counts.started,
             active: counts.active,

@@ -6,8 +6,7 @@ use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
-use super::scan::Scan;
-use super::{Filter, Registry};
+use super::{Filter, Registry, scan};
 use crate::{LiveOperation, OperationContext};
 
 /// An operation with all the live ones that run in it: each before those inside it, and siblings in the order of their start.
@@ -50,7 +49,7 @@ impl Registry {
     pub fn tree(&self, id: &str) -> Option<OperationTree> {
         let root = self.get(id)?;
         let mut children: HashMap<String, Vec<Arc<dyn LiveOperation>>> = HashMap::new();
-        for (_, operation) in Scan::new(&self.shared, None) {
+        for (_, operation) in scan::live(&self.shared, None) {
             if let Some(parent_id) = operation.parent_id() {
                 let parent_id = parent_id.to_owned();
                 children.entry(parent_id).or_default().push(operation);
