@@ -42,8 +42,8 @@ impl Subscription {
     /// # Cancel safety
     ///
     /// The future can be dropped at any time; no event is lost by that.
-    pub async fn next(&mut self) -> Option<Heard> {
-        poll_fn(|cx| Pin::new(&mut *self).poll_next(cx)).await
+    pub fn next(&mut self) -> impl Future<Output = Option<Heard>> + Unpin {
+        poll_fn(|cx| Pin::new(&mut *self).poll_next(cx))
     }
 
     /// The next event, if there is one now.
