@@ -42,6 +42,10 @@ impl Subscription {
     /// # Cancel safety
     ///
     /// The future can be dropped at any time; no event is lost by that.
+    #[expect(
+        clippy::should_implement_trait,
+        reason = "an iterator would have to block; this is the name that streams use"
+    )]
     pub fn next(&mut self) -> impl Future<Output = Option<Heard>> + Unpin {
         poll_fn(|cx| Pin::new(&mut *self).poll_next(cx))
     }

@@ -10,6 +10,8 @@ use cancelable_core::{
     Event, Heard, OperationStatus, Progress, Reason, Registry, Subscription, What,
 };
 
+use parking_lot::Mutex;
+
 use super::registry_support::Fake;
 use super::support::{Counter, by_profile, poll_with, waker_fn};
 
@@ -164,6 +166,19 @@ fn law_r1_a_waker_may_use_the_registry_and_may_panic() {
     let _entry = work.register(&registry);
     event(first.try_next());
     event(second.try_next());
+}
+
+#[test]
+fn law_r1_a_waker_may_drop_its_subscription() {
+    let registry = Registry::new();
+    let kept = Arc::new(Mutex::new(Some(registry.subscribe(1))));
+    let drops = Arc::clone(&kept);
+    let waker = waker_fn(move || drop(drops.lock().take()));
+    let mut line = kept.lock();
+    assert!(poll_with(&mut line.as_mut().unwrap().next(), &waker).is_pending());
+    drop(line);
+    drop(Fake::new("a").register(&registry));
+    assert!(kept.lock().is_none());
 }
 
 #[test]

@@ -1,6 +1,7 @@
 //! Many threads at once: what is counted adds up at every moment.
 
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::collections::HashSet;
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::thread;
 
 use cancelable_core::{Filter, OperationStatus, Outcome, Reason, Registry, Statistics};
@@ -80,6 +81,27 @@ fn law_r2_hammer_statistics_are_exact_at_every_moment() {
 }
 
 #[test]
+fn law_r2_hammer_counts_are_all_of_one_moment() {
+    let registry = Registry::new();
+    let works: Vec<_> = (0..64).map(|it| Fake::new(&it.to_string())).collect();
+    thread::scope(|scope| {
+        // Each in a part of the registry of its own, and the next one comes before the one before it goes.
+        let first = registry.register(&Fake::new("first"));
+        let worker = scope.spawn(|| {
+            let mut last = first;
+            for work in works.iter().cycle().take(by_profile(1_000_000, 60_000)) {
+                last = registry.register(work);
+            }
+            last
+        });
+        while !worker.is_finished() {
+            let active = registry.count(&Filter::new());
+            assert!((1..=2).contains(&active), "{active} at once");
+        }
+    });
+}
+
+#[test]
 fn law_r4_hammer_one_of_many_with_an_id_gets_in() {
     let registry = Registry::new();
     for _ in 0..by_profile(500, 100) {
@@ -156,4 +178,38 @@ fn pages_show_what_is_live_all_the_while_whatever_comes_and_goes() {
         }
         is_over.store(true, Ordering::Relaxed);
     });
+}
+
+#[test]
+fn hammer_pages_miss_nobody_who_registers_meanwhile() {
+    const EACH: usize = by_profile(20_000, 2_000);
+    let registry = Registry::new();
+    let working = AtomicUsize::new(2);
+    let (mut seen, mut last) = (HashSet::new(), None);
+    thread::scope(|scope| {
+        let workers = [0, 1].map(|thread| {
+            let (registry, working) = (&registry, &working);
+            scope.spawn(move || {
+                let works = (0..EACH).map(|it| Fake::new(&format!("{thread}-{it}")));
+                let works: Vec<_> = works.collect();
+                let entries: Vec<_> = works.iter().map(|it| registry.register(it)).collect();
+                working.fetch_sub(1, Ordering::Release);
+                (works, entries)
+            })
+        });
+        loop {
+            let is_over = working.load(Ordering::Acquire) == 0;
+            let page = registry.page(&Filter::new(), last, 50);
+            seen.extend(page.operations.into_iter().map(|context| context.id));
+            // After the last page, the same place is looked at again.
+            last = page.next.or(last);
+            if is_over && page.next.is_none() {
+                break;
+            }
+        }
+        for worker in workers {
+            worker.join().unwrap();
+        }
+    });
+    assert_eq!(seen.len(), 2 * EACH);
 }
