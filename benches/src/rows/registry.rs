@@ -57,24 +57,30 @@ pub(crate) static ROWS: &[Row] = &[
         measured
     }),
     row("registry: register + end, 2 threads over 1", |effort| {
+        two_over_one(effort, &Crowd::new(effort))
+    }),
+    row("registry: the same with no history", |effort| {
         let crowd = Crowd::new(effort);
-        let alone = one(effort, |rounds| crowd.come_and_go(0, rounds));
-        let thread = AtomicU64::new(0);
-        let both = two_threads(
-            effort,
-            [&|rounds| crowd.come_and_go(thread.fetch_add(1, Ordering::Relaxed), rounds)],
-        );
-        let times = both.median(0) / alone;
-        Measured {
-            theirs: None,
-            ours: times,
-            unit: Unit::Times,
-            ratio: None,
-            reach: "≤ 2 ×".to_owned(),
-            verdict: Verdict::of(times <= 2.0),
-        }
+        crowd.registry.set_history_limit(0);
+        two_over_one(effort, &crowd)
     }),
 ];
+
+fn two_over_one(effort: &Effort, crowd: &Crowd) -> Measured {
+    let alone = one(effort, |rounds| crowd.come_and_go(0, rounds));
+    let thread = AtomicU64::new(0);
+    // Each sample of each thread has an id of its own.
+    let come_and_go = |rounds| crowd.come_and_go(thread.fetch_add(1, Ordering::Relaxed), rounds);
+    let times = two_threads(effort, [&come_and_go]).median(0) / alone;
+    Measured {
+        theirs: None,
+        ours: times,
+        unit: Unit::Times,
+        ratio: None,
+        reach: "≤ 2 ×".to_owned(),
+        verdict: Verdict::of(times <= 2.0),
+    }
+}
 
 fn one(effort: &Effort, mut side: impl FnMut(u64)) -> f64 {
     one_thread(effort, [&mut side]).median(0)
