@@ -45,6 +45,18 @@ impl Measured {
             verdict: Verdict::of(ratio <= reach),
         }
     }
+
+    /// What has no rival, and is to take at most so many nanoseconds.
+    pub(crate) fn within(ours: f64, reach: f64) -> Self {
+        Self {
+            theirs: None,
+            ours,
+            unit: Unit::Nanoseconds,
+            ratio: None,
+            reach: format!("≤ {}", figure(reach, Unit::Nanoseconds)),
+            verdict: Verdict::of(ours <= reach),
+        }
+    }
 }
 
 impl Verdict {

@@ -6,6 +6,7 @@ mod children;
 mod floor;
 mod memory;
 mod operations;
+mod registry;
 mod stall;
 mod waiting;
 
@@ -37,6 +38,7 @@ pub(crate) fn all() -> impl Iterator<Item = &'static Row> {
         stall::ROWS,
         waiting::ROWS,
         operations::ROWS,
+        registry::ROWS,
     ]
     .into_iter()
     .flatten()

@@ -23,15 +23,23 @@
 //! - [`Cancellation`]: the value that says why, with its [`Reason`] and [`Origin`].
 //! - [`Registration`], [`DropGuard`]: what undoes itself when dropped.
 //! - [`OperationContext`], [`OperationStatus`], [`Progress`], [`Pace`]: what there is to know about an operation.
+//! - [`Registry`]: who runs and who ran; listing, watching and cancelling by id.
 
 mod cancellation;
 mod operation;
+mod registry;
+mod serial;
 mod sync;
 mod timer;
 mod token;
 
 pub use cancellation::{Cancellation, Origin, Reason};
-pub use operation::{OperationContext, OperationStatus, Pace, Progress};
+pub use operation::{LiveOperation, OperationContext, OperationStatus, Pace, Progress};
+pub use registry::{
+    Active, CancelReply, Cursor, DuplicateId, Durations, Ended, Event, Filter, Heard,
+    InvalidCursor, InvalidPattern, OperationTree, Outcome, Page, Registered, Registry, Statistics,
+    Subscription, TreeNode, What,
+};
 pub use token::{
     CancellationToken, Cancelled, CancelledOwned, DropGuard, DropGuardRef, Registration,
     RunUntilCancelled, RunUntilCancelledOwned, WakerSlot, WeakCancellationToken,

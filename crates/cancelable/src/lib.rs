@@ -56,9 +56,12 @@ mod task;
 
 pub use builder::Cancelable;
 pub use cancelable_core::{
-    Cancellation, CancellationToken, Cancelled, CancelledOwned, DropGuard, DropGuardRef,
-    OperationContext, OperationStatus, Origin, Pace, Progress, Reason, Registration,
-    RunUntilCancelled, RunUntilCancelledOwned, WakerSlot, WeakCancellationToken,
+    Active, CancelReply, Cancellation, CancellationToken, Cancelled, CancelledOwned, Cursor,
+    DropGuard, DropGuardRef, DuplicateId, Durations, Ended, Event, Filter, Heard, InvalidCursor,
+    InvalidPattern, LiveOperation, OperationContext, OperationStatus, OperationTree, Origin,
+    Outcome, Pace, Page, Progress, Reason, Registered, Registration, Registry, RunUntilCancelled,
+    RunUntilCancelledOwned, Statistics, Subscription, TreeNode, WakerSlot, WeakCancellationToken,
+    What,
 };
 pub use cancelable_macros::cancelable;
 #[cfg(feature = "tokio-util")]

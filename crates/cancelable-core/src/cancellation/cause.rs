@@ -43,9 +43,9 @@ use super::{Origin, Reason};
 /// ```
 #[derive(Clone)]
 pub struct Cancellation {
-    root: Arc<Root>,
+    pub(super) root: Arc<Root>,
     /// How many parents lie between the root and whoever shows this value; their links are not stored, only counted.
-    depth: usize,
+    pub(super) depth: usize,
 }
 
 impl Cancellation {
@@ -171,7 +171,7 @@ impl Cancellation {
         })
     }
 
-    fn at_root(root: Root) -> Self {
+    pub(super) fn at_root(root: Root) -> Self {
         Self {
             root: Arc::new(root),
             depth: 0,
@@ -271,13 +271,13 @@ impl From<String> for Cancellation {
 }
 
 /// What a cancel stored, once; everybody else points to it.
-struct Root {
-    reason: Reason,
-    origin: Origin,
-    message: Option<Cow<'static, str>>,
-    monotonic: Instant,
-    wall_clock: SystemTime,
-    cause: Option<Cancellation>,
+pub(super) struct Root {
+    pub(super) reason: Reason,
+    pub(super) origin: Origin,
+    pub(super) message: Option<Cow<'static, str>>,
+    pub(super) monotonic: Instant,
+    pub(super) wall_clock: SystemTime,
+    pub(super) cause: Option<Cancellation>,
 }
 
 impl Root {

@@ -6,6 +6,7 @@
 mod cause;
 mod origin;
 mod reason;
+mod serial;
 
 pub use cause::Cancellation;
 pub use origin::Origin;

@@ -3,10 +3,13 @@
 use std::borrow::Cow;
 use std::time::Duration;
 
+use serde::{Deserialize, Serialize};
+
 use super::Reason;
 
 /// What fired: a [`Reason`] together with the facts that belong to it.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(tag = "kind", rename_all = "snake_case")]
 #[non_exhaustive]
 pub enum Origin {
     /// Somebody called a `cancel` function, or made the cancellation by hand.
@@ -15,6 +18,7 @@ pub enum Origin {
     #[non_exhaustive]
     Timeout {
         /// The time between setting the deadline and the deadline itself.
+        #[serde(rename = "after_seconds", with = "crate::serial::seconds")]
         after: Duration,
     },
     /// The process received a signal.
@@ -23,7 +27,7 @@ pub enum Origin {
         /// The number of the signal, such as 15 for `SIGTERM`.
         number: i32,
         /// Its name, such as `SIGTERM`.
-        name: &'static str,
+        name: Cow<'static, str>,
     },
     /// A condition was met.
     #[non_exhaustive]
@@ -48,7 +52,8 @@ impl Origin {
     }
 
     /// A signal with its number and name.
-    pub fn signal(number: i32, name: &'static str) -> Self {
+    pub fn signal(number: i32, name: impl Into<Cow<'static, str>>) -> Self {
+        let name = name.into();
         Self::Signal { number, name }
     }
 

@@ -2,6 +2,7 @@
 
 use std::borrow::Cow;
 
+use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 
 /// How far an operation has come: a message for people, and the numbers behind it where there are any.
@@ -12,7 +13,8 @@ use serde_json::{Map, Value};
 /// let progress = Progress::new("parsing").step(30, 120).with("file", "Cargo.lock");
 /// assert_eq!(progress.fraction(), Some(0.25));
 /// ```
-#[derive(Clone, Debug, Default, PartialEq)]
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[serde(default)]
 #[non_exhaustive]
 pub struct Progress {
     /// What to tell people.

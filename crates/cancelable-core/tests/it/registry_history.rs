@@ -1,0 +1,117 @@
+//! The history: bounded, the newest kept, nothing left of the rest.
+
+use allocation_counter::measure;
+use cancelable_core::{Filter, OperationStatus, Registry};
+
+use super::registry_support::{Fake, ids};
+use super::support::by_profile;
+
+use OperationStatus::{Completed, Failed};
+
+fn end_one(registry: &Registry, id: &str) {
+    let work = Fake::new(id);
+    assert!(work.register(registry).ended(work.end(Completed)));
+}
+
+#[test]
+fn law_r3_the_newest_thousand_are_kept() {
+    let registry = Registry::new();
+    for number in 0..1500 {
+        end_one(&registry, &number.to_string());
+    }
+    let history = registry.history(&Filter::new());
+    assert_eq!(history.len(), 1000);
+    assert_eq!(registry.statistics().history, 1000);
+    let newest: Vec<_> = (500..1500).rev().map(|it| it.to_string()).collect();
+    assert_eq!(ids(&history), newest);
+    assert!(registry.get("499").is_none());
+    assert!(registry.get("500").is_some());
+}
+
+#[test]
+fn law_r3_the_limit_can_be_changed_and_zero_keeps_none() {
+    let registry = Registry::with_history(3);
+    let known = |registry: &Registry| ids(&registry.history(&Filter::new())).concat();
+    for id in ["a", "b", "c", "d"] {
+        end_one(&registry, id);
+    }
+    assert_eq!(known(&registry), "dcb");
+    registry.set_history_limit(2);
+    assert_eq!(known(&registry), "dc");
+    // What is gone does not come back.
+    registry.set_history_limit(9);
+    assert_eq!(known(&registry), "dc");
+    end_one(&registry, "e");
+    assert_eq!(known(&registry), "edc");
+    registry.set_history_limit(0);
+    end_one(&registry, "f");
+    assert_eq!(known(&registry), "");
+    assert!(registry.get("f").is_none());
+    registry.set_history_limit(usize::MAX);
+    end_one(&registry, "g");
+    assert_eq!(known(&registry), "g");
+}
+
+#[test]
+fn law_r3_an_id_that_ends_again_and_again_is_there_as_often() {
+    let registry = Registry::with_history(4);
+    for status in [Failed, Failed, Completed] {
+        let work = Fake::new("a");
+        work.register(&registry).ended(work.end(status));
+    }
+    assert_eq!(registry.history(&Filter::new()).len(), 3);
+    assert_eq!(registry.get("a").unwrap().status, Completed);
+    for id in ["b", "c", "d", "e"] {
+        assert!(registry.get("a").is_some());
+        end_one(&registry, id);
+    }
+    assert!(registry.get("a").is_none());
+}
+
+#[test]
+fn law_r3_operations_leave_nothing_but_the_history() {
+    let registry = Registry::with_history(50);
+    let mut number = 0_u64;
+    let mut lives = |rounds| {
+        for _ in 0..rounds {
+            number += 1;
+            let id = format!("{number:036}");
+            let work = Fake::new(&id);
+            let entry = registry.register(&work).unwrap();
+            match number % 3 {
+                0 => drop(entry),
+                _ => assert!(entry.ended(work.end(Completed))),
+            }
+        }
+    };
+    lives(2_000);
+    let used = measure(|| lives(by_profile(200_000, 20_000)));
+    // How many are still in memory beyond the history, differs a little; so does the room in tables.
+    assert!(used.bytes_current.abs() < 400_000, "{used:?}");
+    assert!(used.bytes_max < 400_000, "{used:?}");
+    assert_eq!(registry.history(&Filter::new()).len(), 50);
+}
+
+#[test]
+fn names_beyond_the_first_are_counted_together() {
+    let registry = Registry::new();
+    let end_named = |name: &str| {
+        let work = Fake::with(name, |context| context.name = Some(name.to_owned()));
+        work.register(&registry).ended(work.end(Completed));
+    };
+    for round in 0..2 {
+        for number in 0..1000 {
+            end_named(&format!("name-{number}"));
+        }
+        end_named(&"long".repeat(100));
+        end_one(&registry, "unnamed");
+        let figures = registry.statistics();
+        let rounds = round + 1;
+        assert_eq!(figures.durations_by_name.len(), 256);
+        let named = figures.durations_by_name.values();
+        assert!(named.into_iter().all(|name| name.count == rounds));
+        assert_eq!(figures.durations_of_other_names.count, rounds * 745);
+        assert_eq!(figures.durations_of_unnamed.count, rounds);
+        assert_eq!(figures.durations.count, rounds * 1002);
+    }
+}
