@@ -4,7 +4,7 @@ use std::fmt;
 use std::sync::Arc;
 use std::time::Duration;
 
-use cancelable_core::{CancellationToken, OperationContext, Progress};
+use cancelable_core::{CancellationToken, OperationContext, Progress, Registry};
 use serde_json::Value;
 use tokio::time::Instant;
 
@@ -51,6 +51,7 @@ pub(crate) struct More {
     pub(crate) parent: Option<Operation>,
     pub(crate) signals: Vec<Signal>,
     pub(crate) sources: Vec<BoxedSource>,
+    pub(crate) registries: Vec<Registry>,
     pub(crate) grace: Option<Duration>,
     pub(crate) finalizers: Vec<Finalizer>,
     /// `None` while nobody wants to hear anything.
@@ -70,7 +71,8 @@ impl Cancelable {
         self
     }
 
-    /// An id to address it by, in place of a random one. Who gives ids sees to it that two live operations never share one.
+    /// An id to address it by, in place of a random one. Who gives ids sees to it that two live operations never share one; a
+    /// [registry](Self::registered) refuses the second.
     pub fn id(mut self, id: impl Into<String>) -> Self {
         self.about().id = Some(id.into());
         self
@@ -208,6 +210,37 @@ impl Cancelable {
     /// spends by [`spend_bytes`](Operation::spend_bytes).
     pub fn max_bytes(mut self, n: u64) -> Self {
         self.about().budgets.limit_bytes(n);
+        self
+    }
+
+    /// Listed in the registry of the process, [`Registry::global`], while it runs, and in its history after that.
+    ///
+    /// The id has to be its own: where another live operation has it, this one is cancelled from the start, with reason
+    /// [`Error`](crate::Reason::Error) and a message that names the id.
+    ///
+    /// ```
+    /// # #[tokio::main(flavor = "current_thread")] async fn main() {
+    /// use cancelable::{Cancelable, Registry};
+    ///
+    /// let outcome = Cancelable::new()
+    ///     .id("import-7")
+    ///     .registered()
+    ///     .run(async |op| {
+    ///         Registry::global().cancel("import-7", "no longer wanted");
+    ///         op.cancelled().await
+    ///     })
+    ///     .await;
+    /// assert_eq!(outcome.unwrap().message(), "no longer wanted");
+    /// assert!(Registry::global().get("import-7").unwrap().status.is_terminal());
+    /// # }
+    /// ```
+    pub fn registered(self) -> Self {
+        self.registered_in(Registry::global())
+    }
+
+    /// The same in a registry of the program's own. It may be listed in several.
+    pub fn registered_in(mut self, registry: &Registry) -> Self {
+        self.more().registries.push(registry.clone());
         self
     }
 

@@ -12,7 +12,7 @@ use crate::{Cancellation, serial};
 /// What is known about an operation at one moment.
 ///
 /// As JSON it is an object with these fields and a `version`, which is 1 here. Times are RFC 3339 in UTC, to the nanosecond;
-/// `duration_seconds` and `since_asked_seconds` are numbers. Fields that are added later are ignored by whoever reads with
+/// what ends in `_seconds` is a number. Fields that are added later are ignored by whoever reads with
 /// this version; a snapshot with another version is refused, since its fields may mean something else.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 #[non_exhaustive]
@@ -50,12 +50,18 @@ pub struct OperationContext {
     /// What went wrong, if it failed.
     pub error: Option<String>,
     /// How many finalizers did not run to their end, since no runtime was left that could run them.
+    #[serde(default)]
     pub skipped_finalizers: u64,
     /// The latest report of progress.
     pub progress: Option<Progress>,
     /// How many things it does in a second, by its own reports; `None` where none of them counts.
     pub rate: Option<f64>,
     /// How long it has yet to go, by its own reports; `None` where that is unknown, and once it has ended.
+    #[serde(
+        rename = "time_left_seconds",
+        default,
+        with = "serial::seconds::option"
+    )]
     pub time_left: Option<Duration>,
     /// How many items its streams have delivered.
     #[serde(default)]

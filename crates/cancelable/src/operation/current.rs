@@ -11,7 +11,7 @@ use std::sync::Arc;
 
 use tokio::time::Instant;
 
-use super::{Operation, Shields};
+use super::{Operation, Shields, trace};
 
 thread_local! {
     static STACK: RefCell<Vec<Entry>> = const { RefCell::new(Vec::new()) };
@@ -164,6 +164,9 @@ pub(crate) struct Entered {
 #[inline]
 pub(crate) fn enter(operation: Operation, kind: Kind) -> Entered {
     let address = operation.address();
+    if let Some(span) = operation.record.span() {
+        trace::enter(span);
+    }
     let mut entry = Some(Entry { operation, kind });
     // Nothing is pushed, and the entry stays, if the thread is going down.
     let _ = STACK.try_with(|stack| stack.borrow_mut().extend(entry.take()));
@@ -178,7 +181,12 @@ impl Entered {
     #[inline]
     pub(crate) fn leave(self) -> Operation {
         let Self { address, aside } = self;
-        aside.unwrap_or_else(|| take_off(address).expect("entered, and left only once"))
+        let operation =
+            aside.unwrap_or_else(|| take_off(address).expect("entered, and left only once"));
+        if let Some(span) = operation.record.span() {
+            trace::leave(span);
+        }
+        operation
     }
 }
 

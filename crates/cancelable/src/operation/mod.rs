@@ -9,6 +9,8 @@ mod finalizer;
 mod handle;
 mod record;
 mod shields;
+pub(crate) mod trace;
+mod watched;
 
 pub(crate) use budget::{Budgets, Share};
 pub(crate) use callbacks::{Callbacks, OnEnd, OnProgress};
@@ -18,3 +20,4 @@ pub(crate) use finalizer::Finalizer;
 pub use handle::Operation;
 pub(crate) use record::{About, Ending, Record};
 pub(crate) use shields::{Farewell, Held, Shields};
+pub(crate) use watched::Watched;

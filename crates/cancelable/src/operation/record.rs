@@ -10,22 +10,25 @@
 //!    other.
 //! 3. **No callback runs under the lock.**
 
-use std::iter;
+mod asking;
+mod owing;
+mod reports;
+mod snapshot;
+
 use std::sync::atomic::{AtomicU8, AtomicU64, Ordering};
 use std::sync::{Arc, OnceLock};
-use std::task::{Context, Poll, Waker};
+use std::task::Waker;
 use std::time::Duration;
 
-use cancelable_core::{
-    Cancellation, CancellationToken, OperationContext, OperationStatus, Origin, Pace, Progress,
-    Reason, WakerSlot,
-};
+use cancelable_core::{Cancellation, CancellationToken, OperationStatus, Pace, Progress};
 use parking_lot::Mutex;
 use serde_json::{Map, Value};
 use tokio::time::Instant;
+use tracing::Span;
 
 use super::current::Shielded;
-use super::{Budgets, Callbacks, Duties, Operation, callbacks, clock};
+use super::watched::Watched;
+use super::{Budgets, Callbacks, Duties, Operation, callbacks, trace};
 
 /// See the module's documentation.
 pub(crate) struct Record {
@@ -71,6 +74,10 @@ struct Asked {
 #[derive(Default)]
 struct Late {
     asked: OnceLock<Asked>,
+    /// Whoever looks at it from outside.
+    watched: OnceLock<Watched>,
+    /// Where a subscriber wants one.
+    span: OnceLock<Span>,
     id: OnceLock<String>,
     duties: OnceLock<Box<Duties>>,
     changing: Mutex<Changing>,
@@ -191,217 +198,17 @@ impl Record {
         })
     }
 
+    pub(crate) fn attempt(&self) -> u32 {
+        let given = self.about.as_ref().and_then(|about| about.attempt);
+        given.unwrap_or(1)
+    }
+
+    pub(crate) fn metadata(&self, key: &str) -> Option<&Value> {
+        self.about.as_ref()?.metadata.get(key)
+    }
+
     pub(crate) fn name(&self) -> Option<&str> {
         self.about.as_ref()?.name.as_deref()
-    }
-
-    pub(crate) fn token(&self) -> &CancellationToken {
-        match self.token.get() {
-            Some(token) => token,
-            None => self.make_tokens(),
-        }
-    }
-
-    /// Makes the token, and before it those of the operations around that have none yet, from the outside in; so a line of any
-    /// length fits any stack.
-    #[cold]
-    fn make_tokens(&self) -> &CancellationToken {
-        let without: Vec<_> = self
-            .reached_from()
-            .take_while(|record| record.token.get().is_none())
-            .collect();
-        for record in without.into_iter().rev() {
-            record.make_own_token();
-        }
-        self.token.get().expect("made just now, the last of them")
-    }
-
-    /// Makes the token below the parent's, which is there.
-    fn make_own_token(&self) {
-        let made = match self.above() {
-            Some(above) => {
-                let above = above.record.token.get();
-                above.expect("made from the outside in").child_token()
-            }
-            None => CancellationToken::new(),
-        };
-        let mut waiting = self.waiting.lock();
-        // Somebody else may have been faster.
-        let spare = self.token.set(made).err();
-        let waker = waiting.take();
-        drop(waiting);
-        drop(spare);
-        if let Some(waker) = waker {
-            waker.wake();
-        }
-    }
-
-    /// What it owes before it has ended, if anything: one load where nothing came about.
-    #[inline]
-    pub(crate) fn duties_if_any(&self) -> Option<&Duties> {
-        self.late.get()?.duties.get().map(|duties| &**duties)
-    }
-
-    /// What it owes before it has ended.
-    pub(crate) fn duties(&self) -> &Duties {
-        self.late().duties.get_or_init(Box::default)
-    }
-
-    /// For the start: what it owes from the beginning.
-    pub(crate) fn owe(&self, duties: Duties) {
-        let is_first = self.late().duties.set(Box::new(duties)).is_ok();
-        debug_assert!(is_first, "an operation owes from its start");
-    }
-
-    /// Nothing may be owed any more from now on.
-    ///
-    /// # Errors
-    ///
-    /// Something is owed, and has to be seen to first.
-    pub(crate) fn close(&self) -> Result<(), Owing> {
-        self.change(|changing| {
-            if self.duties_if_any().is_some_and(Duties::is_owing) {
-                return Err(Owing);
-            }
-            changing.is_closed = true;
-            Ok(())
-        })
-    }
-
-    /// Owes something more, unless it is over.
-    pub(crate) fn owe_more<T>(&self, owe: impl FnOnce(&Duties) -> T) -> Option<T> {
-        self.change(|changing| (!changing.is_closed).then(|| owe(self.duties())))
-    }
-
-    /// Whether it was asked to stop, and has no time left to do so by itself.
-    pub(crate) fn is_out_of_grace(&self) -> bool {
-        let Some(Asked { noticed, .. }) = self.asked() else {
-            return false;
-        };
-        match self.duties_if_any() {
-            None => true,
-            Some(duties) => match duties.grace {
-                None => true,
-                Some(_) if duties.mercy_ends().is_cancelled() => true,
-                // One so long that it has no end leaves all the time there is.
-                Some(grace) => noticed
-                    .checked_add(grace)
-                    .is_some_and(|end| end <= Instant::now()),
-            },
-        }
-    }
-
-    /// When it noticed that it was asked to stop, by the runtime's clock.
-    pub(crate) fn noticed_ask(&self) -> Option<Instant> {
-        self.asked().map(|asked| asked.noticed)
-    }
-
-    /// This operation and those whose cancel reaches it, from the inside out: up to a shield.
-    pub(crate) fn reached_from(&self) -> impl Iterator<Item = &Self> {
-        iter::successors(Some(self), |record| {
-            record.above().map(|above| &*above.record)
-        })
-    }
-
-    /// The operation that it is cancelled with.
-    pub(crate) fn above(&self) -> Option<&Operation> {
-        self.parent.as_ref().filter(|_| self.shield.is_none())
-    }
-
-    /// Has the driver's task woken when the operation is asked to stop, and says whether it was already.
-    pub(crate) fn poll_asked(&self, slot: &mut WakerSlot, cx: &mut Context<'_>) -> Poll<()> {
-        let token = match (self.token.get(), self.above()) {
-            (Some(token), _) => token,
-            // What encloses it may be asked at any time, and tells through the tokens.
-            (None, Some(_)) => self.token(),
-            (None, None) => match self.wait_for_token(cx.waker()) {
-                Some(token) => token,
-                None => return Poll::Pending,
-            },
-        };
-        token.poll_cancelled(slot, cx).map(drop)
-    }
-
-    /// Leaves the waker for whoever makes the token, unless that is made.
-    fn wait_for_token(&self, waker: &Waker) -> Option<&CancellationToken> {
-        // Cloned before and dropped after the lock is held, since both are somebody else's code.
-        let new = waker.clone();
-        let mut waiting = self.waiting.lock();
-        let token = self.token.get();
-        let old = match token {
-            None => waiting.replace(new),
-            Some(_) => Some(new),
-        };
-        drop(waiting);
-        drop(old);
-        token
-    }
-
-    /// Takes back what [`poll_asked`](Self::poll_asked) left behind, for a record that outlives its driver.
-    pub(crate) fn stop_waiting(&self, slot: &mut WakerSlot) {
-        if let Some(token) = self.token.get() {
-            slot.clear(token);
-        }
-        let waker = self.waiting.lock().take();
-        drop(waker);
-    }
-
-    /// The token, if anybody has needed it.
-    pub(crate) fn token_if_made(&self) -> Option<&CancellationToken> {
-        self.token.get()
-    }
-
-    #[inline]
-    pub(crate) fn is_cancelled(&self) -> bool {
-        let mut reached_from = self.reached_from();
-        reached_from
-            .find_map(|record| record.token.get())
-            .is_some_and(CancellationToken::is_cancelled)
-    }
-
-    pub(crate) fn cancellation(&self) -> Option<Cancellation> {
-        self.asked().map(|asked| asked.why.clone())
-    }
-
-    /// Notes when it was asked to stop, if it was.
-    pub(crate) fn notice_ask(&self) {
-        self.asked();
-    }
-
-    fn asked(&self) -> Option<&Asked> {
-        if !self.is_cancelled() {
-            return None;
-        }
-        Some(self.late().asked.get_or_init(|| {
-            let why = self.token().cancellation();
-            let why = why.expect("a token that is made under a cancelled parent is cancelled");
-            let why = match &self.parent {
-                // A token that is linked may be the child of another token, and have that one's cancel as its cause.
-                Some(parent)
-                    if why.reason() == Reason::Parent
-                        && why.cause() == parent.token().cancellation() =>
-                {
-                    why.with_origin(Origin::parent(parent.id()))
-                }
-                Some(_) | None => why,
-            };
-            Asked {
-                why,
-                noticed: Instant::now(),
-            }
-        }))
-    }
-
-    /// How long before `moment` it was asked to stop; at most for as long as it has been running.
-    ///
-    /// An ask is stamped by the machine's clock, and noticed by the runtime's. The machine's knows of the time until it was
-    /// noticed, the runtime's of time that a test makes pass: the longer one counts.
-    fn asked_before(&self, moment: Instant) -> Option<(Cancellation, Duration)> {
-        let Asked { why, noticed } = self.asked()?;
-        let by_machine = why.instant().elapsed();
-        let by_runtime = moment.saturating_duration_since(*noticed);
-        let age = moment.saturating_duration_since(self.start);
-        Some((why.clone(), by_machine.max(by_runtime).min(age)))
     }
 
     pub(crate) fn status(&self) -> OperationStatus {
@@ -419,9 +226,14 @@ impl Record {
 
     pub(crate) fn set_running(&self) {
         self.status.store(RUNNING, Ordering::Release);
+        if let Some(watched) = self.watched()
+            && !self.is_cancelled()
+        {
+            watched.started();
+        }
     }
 
-    /// Sets the terminal status, and then calls those who wanted to hear of it.
+    /// Sets the terminal status, and then tells those who wanted to hear of it.
     pub(crate) fn end(&self, ending: Ending) {
         let (status, error) = match ending {
             Ending::Completed => (COMPLETED, None),
@@ -438,6 +250,9 @@ impl Record {
             self.status.store(status, Ordering::Release);
             std::mem::take(&mut changing.callbacks)
         });
+        if self.watched().is_some() || self.span().is_some() {
+            self.tell_end();
+        }
         if callbacks.end_unheard() {
             return;
         }
@@ -447,6 +262,17 @@ impl Record {
             _ => ("on_error", callbacks.error),
         };
         self.call(what, callbacks);
+    }
+
+    #[cold]
+    fn tell_end(&self) {
+        let context = self.context();
+        if let Some(watched) = self.watched() {
+            watched.ended(&context);
+        }
+        if let Some(span) = self.span() {
+            trace::ended(span, &context);
+        }
     }
 
     pub(crate) fn call_on_start(&self) {
@@ -464,81 +290,30 @@ impl Record {
         }
     }
 
-    pub(crate) fn report(&self, reporter: &Operation, progress: Progress) {
-        let is_own = std::ptr::eq(&*reporter.record, self);
-        let callbacks = self.change(|changing| {
-            if is_own {
-                // Read under the lock, so that reports of two threads come in the order of their times.
-                changing.pace.note(self.start.elapsed(), &progress);
-            }
-            changing.progress = Some(progress.clone());
-            changing.callbacks.progress.clone()
-        });
-        for callback in callbacks {
-            callbacks::call("on_progress", || callback(reporter, &progress));
-        }
+    pub(super) fn set_watched(&self, watched: Watched) {
+        let is_first = self.late().watched.set(watched).is_ok();
+        debug_assert!(is_first, "it is registered once, at its start");
     }
 
-    pub(crate) fn on_progress(&self, callback: super::OnProgress) {
-        self.change(|changing| changing.callbacks.progress.push(callback));
+    fn watched(&self) -> Option<&Watched> {
+        self.late.get()?.watched.get()
     }
 
-    /// A count that is part of the snapshot for as long as its stream is open.
-    pub(crate) fn open_stream(&self) -> Arc<AtomicU64> {
-        let count = Arc::new(AtomicU64::new(0));
-        self.change(|changing| changing.streams.push(Arc::clone(&count)));
-        count
+    pub(super) fn set_span(&self, span: Span) {
+        let is_first = self.late().span.set(span).is_ok();
+        debug_assert!(is_first, "its span is made once, at its start");
     }
 
-    pub(crate) fn close_stream(&self, count: &Arc<AtomicU64>) {
-        self.change(|changing| {
-            changing.streams.retain(|open| !Arc::ptr_eq(open, count));
-            // Relaxed: whoever closes a stream has it to himself.
-            changing.items += count.load(Ordering::Relaxed);
-        });
+    /// Its span, where a subscriber wants one: one load where nothing came about.
+    #[inline]
+    pub(super) fn span(&self) -> Option<&Span> {
+        self.late.get()?.span.get()
     }
 
-    pub(crate) fn context(&self) -> OperationContext {
-        let mut context = OperationContext::new(self.id());
-        context.start = clock::wall(self.start);
-        context.parent_id = self.parent.as_ref().map(|parent| parent.id().to_owned());
-        if let Some(about) = &self.about {
-            context.name.clone_from(&about.name);
-            context.attempt = about.attempt.unwrap_or(1);
-            context.metadata.clone_from(&about.metadata);
-        }
-        // Under the lock, so that an end is seen with its time or not at all.
-        let changing = self.late().changing.lock();
-        context.status = self.status();
-        let end = changing.end.clone();
-        context.skipped_finalizers = self.duties_if_any().map_or(0, Duties::skipped);
-        context.error.clone_from(&changing.error);
-        context.progress.clone_from(&changing.progress);
-        let pace = changing.pace.clone();
-        // Relaxed: a count by itself, which orders nothing.
-        let open = changing
-            .streams
-            .iter()
-            .map(|count| count.load(Ordering::Relaxed));
-        context.items = changing.items + open.sum::<u64>();
-        drop(changing);
-        context.end = end.as_ref().map(|end| clock::wall(end.at));
-        let End { at, asked } = end.unwrap_or_else(|| {
-            let at = Instant::now();
-            let asked = self.asked_before(at);
-            End { at, asked }
-        });
-        context.duration = at.saturating_duration_since(self.start);
-        context.rate = pace.rate();
-        if !context.status.is_terminal() {
-            context.time_left = pace.time_left(context.duration);
-        }
-        if let Some((why, since)) = asked {
-            context.asked_at = Some(clock::wall(at) - since);
-            context.since_asked = Some(since);
-            context.cancellation = Some(why);
-        }
-        context
+    /// Whether anything came about that its end has to be told to.
+    #[inline]
+    pub(crate) fn is_eventful(&self) -> bool {
+        self.late.get().is_some()
     }
 
     fn change<T>(&self, change: impl FnOnce(&mut Changing) -> T) -> T {

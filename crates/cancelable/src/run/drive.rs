@@ -19,25 +19,26 @@
 //! cancel marks the subtree before the body is dropped (O8), and the status is set after that, and after all that is settled
 //! (O1).
 
+mod ending;
+
 use std::marker::PhantomData;
-use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::pin::Pin;
-use std::sync::Arc;
 use std::task::{Context, Poll};
 
-use cancelable_core::{Cancellation, Origin, WakerSlot};
+use cancelable_core::{Cancellation, WakerSlot};
 use pin_project_lite::pin_project;
 use tokio::task::{Unconstrained, unconstrained};
 use tokio::time::{Sleep, sleep_until};
 
 use super::outcome::Outcome;
-use super::settle::{Settle, settle, settle_elsewhere, stop_for};
+use super::settle::Settle;
 use super::start::{Started, Watch, out_of_time, start};
 use super::verdict::Verdict;
 use crate::builder::Cancelable;
 use crate::operation::current::{self, Kind};
 use crate::operation::{Duties, Ending, Farewell, Held, Operation};
-use crate::panic::{self, Payload};
+use crate::panic::{self};
 
 pin_project! {
     #[project = DriveProjection]
@@ -319,175 +320,5 @@ where
             duties.mercy_ends().cancel();
         }
         duties.shields().spare(cx)
-    }
-
-    /// Drops the body. A panic of its drop comes back.
-    #[cold]
-    fn drop_body(&mut self, operation: Operation) -> (Operation, Option<Payload>) {
-        let entered = current::enter(operation, Kind::Body);
-        let dropped = catch_unwind(AssertUnwindSafe(|| self.body.set(None)));
-        (entered.leave(), dropped.err())
-    }
-
-    /// The body is to be dropped, and then the operation ends. If the body's own drop panics, that is how it ended.
-    #[cold]
-    fn drop_body_and_conclude(
-        &mut self,
-        operation: Operation,
-        ending: Ending,
-        outcome: Outcome<V::Output>,
-        cx: &mut Context<'_>,
-    ) -> Poll<V::Output> {
-        match self.drop_body(operation) {
-            (operation, None) => self.conclude(operation, ending, outcome, cx),
-            (operation, Some(payload)) => {
-                let ending = Ending::Failed(panic::said(&*payload));
-                self.conclude(operation, ending, Outcome::Panicked(payload), cx)
-            }
-        }
-    }
-
-    /// The body is gone: sees to what the operation owes, and ends it.
-    #[inline]
-    fn conclude(
-        &mut self,
-        operation: Operation,
-        ending: Ending,
-        outcome: Outcome<V::Output>,
-        cx: &mut Context<'_>,
-    ) -> Poll<V::Output> {
-        match self.end(operation, ending) {
-            Ok(()) => Poll::Ready(outcome.give::<Fut, V>()),
-            Err((operation, ending)) => self.begin_to_settle(operation, ending, outcome, cx),
-        }
-    }
-
-    /// Stops whatever watched over the body, which is gone, and sets the terminal status; unless the operation owes something,
-    /// then all is given back.
-    #[inline]
-    fn end(&mut self, operation: Operation, ending: Ending) -> Result<(), (Operation, Ending)> {
-        let record = &operation.record;
-        // If this is the last handle and there is nobody to tell, what is written could never be read.
-        let is_seen =
-            *self.is_heard || Arc::strong_count(record) > 1 || record.duties_if_any().is_some();
-        if is_seen && record.close().is_err() {
-            return Err((operation, ending));
-        }
-        self.limit.set(None);
-        *self.watch = None;
-        // The token may have handles of its own.
-        if is_seen || record.token_if_made().is_some() {
-            record.stop_waiting(self.waker);
-        }
-        if is_seen {
-            record.end(ending);
-        }
-        Ok(())
-    }
-
-    #[cold]
-    fn begin_to_settle(
-        &mut self,
-        operation: Operation,
-        ending: Ending,
-        outcome: Outcome<V::Output>,
-        cx: &mut Context<'_>,
-    ) -> Poll<V::Output> {
-        if let Outcome::Panicked(payload) = &outcome {
-            let _ = stop_for(&operation, &**payload);
-        }
-        // One that was cancelled before its start is now at its end.
-        operation.record.set_running();
-        operation.record.duties().decide(ending);
-        let settling = Settling {
-            outcome,
-            settle: settle(operation.clone()),
-            shield: Some(Held::here()),
-        };
-        self.rare.get_or_insert_default().settling = Some(settling);
-        *self.operation = Some(operation);
-        self.poll_settling(cx)
-    }
-
-    #[cold]
-    fn poll_settling(&mut self, cx: &mut Context<'_>) -> Poll<V::Output> {
-        if let Some(operation) = self.operation.take() {
-            self.ask_for_helpers(&operation, cx);
-            let settling = self.settling();
-            // What encloses this operation may have been asked to stop: nothing in here is.
-            if current::shielding(None, || settling.settle.as_mut().poll(cx)).is_pending() {
-                *self.operation = Some(operation);
-                return Poll::Pending;
-            }
-            operation.record.stop_waiting(self.waker);
-            self.limit.set(None);
-            *self.watch = None;
-            let settling = self.settling();
-            settling.outcome.notice_panic_of(&operation);
-            let shield = settling.shield.take();
-            if shield.expect("held until it is settled").release() {
-                cx.waker().wake_by_ref();
-                return Poll::Pending;
-            }
-        }
-        let settled = self.rare.take().and_then(|rare| rare.settling);
-        let outcome = settled.expect("it is settling").outcome;
-        Poll::Ready(outcome.give::<Fut, V>())
-    }
-
-    /// While tasks and threads are waited for, the operation may still be asked to stop; its finalizers are not.
-    fn ask_for_helpers(&mut self, operation: &Operation, cx: &mut Context<'_>) {
-        if operation.record.duties().is_closed() {
-            self.limit.set(None);
-            if let Some(watch) = self.watch {
-                watch.stop_sources();
-            }
-        }
-        let asked = catch_unwind(AssertUnwindSafe(|| self.is_to_stop(operation, cx)));
-        match asked {
-            Ok(false) => {}
-            Ok(true) => {
-                if let Some(watch) = self.watch {
-                    watch.let_go(operation);
-                }
-            }
-            Err(payload) => {
-                let _ = stop_for(operation, &*payload);
-                let ending = Ending::Failed(panic::said(&*payload));
-                operation.record.duties().decide(ending);
-                self.settling().outcome = Outcome::Panicked(payload);
-            }
-        }
-    }
-
-    fn settling(&mut self) -> &mut Settling<V::Output> {
-        let settling = self.rare.as_mut().and_then(|rare| rare.settling.as_mut());
-        settling.expect("it is settling")
-    }
-
-    /// The future was dropped while the operation was running (O4): it is cancelled first, and the body goes then.
-    #[cold]
-    fn dropped(&mut self, operation: Operation) {
-        // First wins: one that was asked to stop before keeps that reason.
-        operation.cancel_with(Origin::Drop);
-        let settling = self.rare.take().and_then(|rare| rare.settling);
-        if let Some(Settling { settle, .. }) = settling {
-            operation.record.duties().decide(Ending::Cancelled);
-            operation.record.stop_waiting(self.waker);
-            return settle_elsewhere(&operation, settle);
-        }
-        let (operation, panicked) = self.drop_body(operation);
-        let ending = match &panicked {
-            Some(payload) => Ending::Failed(panic::said(&**payload)),
-            None => Ending::Cancelled,
-        };
-        if let Err((operation, ending)) = self.end(operation, ending) {
-            operation.record.duties().decide(ending);
-            operation.record.stop_waiting(self.waker);
-            settle_elsewhere(&operation, settle(operation.clone()));
-        }
-        if let Some(payload) = panicked {
-            resume_unwind(payload);
-        }
     }
 }

@@ -12,7 +12,7 @@ use tokio::time::Instant;
 use crate::Signal;
 use crate::builder::{Cancelable, More};
 use crate::operation::current::{self, Shielded};
-use crate::operation::{Duties, Ending, Operation, Record};
+use crate::operation::{Duties, Ending, Operation, Record, Watched, trace};
 use crate::panic;
 use crate::signal::{self, Listening};
 use crate::source::{self, AnyOf, BoxedSource, Source, any_of};
@@ -55,7 +55,7 @@ impl Watch {
 
 impl Watch {
     /// Tells the sources of the start. One may have fired already, and then the operation is cancelled from the start.
-    fn begin(&mut self, record: &mut Record, now: Instant) {
+    fn begin(&mut self, record: &Record, now: Instant) {
         // An operation that will not run needs no sources.
         if self.sources.is_empty() || record.is_cancelled() {
             return;
@@ -136,6 +136,7 @@ pub(super) fn start(plan: Cancelable) -> Started {
         }
         Some(more) => start_with(*more, now, deadline, around),
     };
+    trace::start(&started.operation.record);
     if let Some(deadline) = deadline
         && deadline <= now
     {
@@ -158,7 +159,7 @@ fn start_with(
         }
         None => around.unzip(),
     };
-    let is_heard = more.callbacks.is_some();
+    let is_heard = more.callbacks.is_some() || !more.registries.is_empty();
     let mut record = Record::new(now, deadline, parent, more.about, more.callbacks);
     record.shield = shield.flatten().map(Box::new);
     if more.grace.is_some() || !more.finalizers.is_empty() {
@@ -167,6 +168,10 @@ fn start_with(
     for token in record.tokens() {
         record.token().link(token);
     }
+    let record = Arc::new(record);
+    if !more.registries.is_empty() {
+        Watched::by(&more.registries, &record);
+    }
     let watch = (!more.sources.is_empty() || !more.signals.is_empty()).then(|| {
         let mut watch = Box::new(Watch {
             sources: any_of(more.sources),
@@ -174,13 +179,11 @@ fn start_with(
             signals: listen(&record, &more.signals),
             has_let_go: false,
         });
-        watch.begin(&mut record, now);
+        watch.begin(&record, now);
         watch
     });
     Started {
-        operation: Operation {
-            record: Arc::new(record),
-        },
+        operation: Operation { record },
         watch,
         is_heard,
     }

@@ -21,6 +21,7 @@ mod nested_sources;
 mod nesting;
 mod panics;
 mod random;
+mod registered;
 mod script;
 mod shields;
 #[cfg(unix)]
@@ -32,4 +33,5 @@ mod support;
 mod sweep;
 mod tasks;
 mod threads;
+mod traced;
 mod winners;

@@ -1,0 +1,121 @@
+//! What a subscriber of `tracing` sees, and that there is nothing to see without one.
+
+use std::fmt::Debug;
+use std::future::pending;
+
+use cancelable::{Cancelable, CancellationToken, Operation, Progress};
+use tracing::field::{Field, Visit};
+use tracing::span::{Attributes, Id, Record};
+use tracing::{Event, Subscriber};
+use tracing_subscriber::layer::{Context, SubscriberExt};
+use tracing_subscriber::registry::LookupSpan;
+use tracing_subscriber::{Layer, Registry};
+
+use crate::support::{Log, secs};
+
+/// Notes spans and events as lines.
+struct Noting(Log);
+
+impl<S: Subscriber + for<'a> LookupSpan<'a>> Layer<S> for Noting {
+    fn on_new_span(&self, attributes: &Attributes<'_>, id: &Id, context: Context<'_, S>) {
+        let parent = context
+            .span(id)
+            .and_then(|span| Some(span.parent()?.name()));
+        let mut line = format!("new {} in {parent:?}", attributes.metadata().name());
+        attributes.record(&mut Fields(&mut line));
+        self.0.note(line);
+    }
+
+    fn on_record(&self, _: &Id, values: &Record<'_>, _: Context<'_, S>) {
+        let mut line = "record".to_owned();
+        values.record(&mut Fields(&mut line));
+        self.0.note(line);
+    }
+
+    fn on_event(&self, event: &Event<'_>, context: Context<'_, S>) {
+        let depth = context.event_scope(event).map_or(0, Iterator::count);
+        let mut line = format!("{} at {depth}:", event.metadata().level());
+        event.record(&mut Fields(&mut line));
+        self.0.note(line);
+    }
+
+    fn on_close(&self, _: Id, _: Context<'_, S>) {
+        self.0.note("close");
+    }
+}
+
+struct Fields<'a>(&'a mut String);
+
+impl Visit for Fields<'_> {
+    fn record_debug(&mut self, field: &Field, value: &dyn Debug) {
+        if !field.name().starts_with("seconds") {
+            self.0.push_str(&format!(" {}={value:?}", field.name()));
+        }
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_span_for_each_operation_with_what_happens_to_it() {
+    let log = Log::default();
+    let _subscribed =
+        tracing::subscriber::set_default(Registry::default().with(Noting(log.clone())));
+    let outcome = Cancelable::new()
+        .name("outer")
+        .id("1")
+        .run(async |_| {
+            let inner = Cancelable::new().id("2").timeout(secs(1)).run(async |op| {
+                op.report_progress(Progress::new("half way").step(1, 2));
+                tracing::info!("in the body");
+                let task = op.spawn(async { tracing::info!("in a task") });
+                let thread = op.spawn_blocking(|| Operation::current().is_some());
+                assert_eq!((task.await, thread.await), (Ok(()), Ok(true)));
+                pending::<()>().await;
+            });
+            inner.await
+        })
+        .await;
+    assert!(outcome.unwrap().is_err());
+    tracing::info!("after it");
+    let expected = [
+        r#"new operation in None id="1" name="outer""#,
+        "INFO at 1: message=operation started",
+        r#"new operation in Some("operation") id="2" parent="1""#,
+        "INFO at 2: message=operation started",
+        "DEBUG at 2: message=operation progressed progress=half way fraction=0.5",
+        "INFO at 2: message=in the body",
+        "INFO at 2: message=in a task",
+        r#"record reason="timeout""#,
+        r#"INFO at 2: message=operation asked to stop reason="timeout" why=timed out after 1s"#,
+        r#"INFO at 2: message=operation ended status="cancelled""#,
+        "close",
+        r#"INFO at 1: message=operation ended status="completed""#,
+        "close",
+        "INFO at 0: message=after it",
+    ];
+    assert_eq!(log.take(), expected);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_subscriber_may_do_anything_to_the_operation_it_hears_of() {
+    struct Curious;
+    impl<S: Subscriber> Layer<S> for Curious {
+        fn on_event(&self, _: &Event<'_>, _: Context<'_, S>) {
+            if let Some(op) = Operation::current() {
+                let context = op.context();
+                assert_eq!(context.id, "1");
+                op.cancel();
+            }
+        }
+    }
+    let _subscribed = tracing::subscriber::set_default(Registry::default().with(Curious));
+    let token = CancellationToken::new();
+    let outcome = Cancelable::new()
+        .id("1")
+        .token(&token)
+        .run(async |op| {
+            op.report_progress("now");
+            pending::<()>().await;
+        })
+        .await;
+    assert!(outcome.is_err());
+}
