@@ -92,3 +92,19 @@ fn law_t11_a_deadline_fires_by_itself() {
     assert_eq!(why.root_cause().reason(), Reason::Timeout);
     assert_eq!(why.root_cause().message(), "timed out after 15ms");
 }
+
+#[test]
+fn law_t3_a_step_that_is_linked_to_another_is_kept() {
+    let (root, other) = (CancellationToken::new(), CancellationToken::new());
+    let step = root.child_token();
+    let leaf = step.child_token();
+    step.link(&other);
+    drop(step);
+    let below = leaf.child_token();
+    other.cancel_with("by the link of a step");
+    for token in [&leaf, &below] {
+        let why = token.cancellation().unwrap();
+        assert_eq!(why.root_cause(), other.cancellation().unwrap());
+    }
+    assert!(!root.is_cancelled());
+}

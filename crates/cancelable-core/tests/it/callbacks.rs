@@ -268,3 +268,41 @@ fn law_t5_a_late_callback_runs_at_once() {
     assert_eq!(told.try_recv(), Ok((here, "early".to_owned())));
     assert!(!registration.deregister());
 }
+
+#[test]
+fn law_t8_a_cancel_from_under_a_lock_calls_on_a_thread_beside() {
+    let token = CancellationToken::new();
+    let counter = Counter::new();
+    let mut wait = token.cancelled();
+    assert!(poll_with(&mut wait, &counter.waker()).is_pending());
+    let (tell, told) = mpsc::channel();
+    let here = thread::current().id();
+    token
+        .on_cancel(move |why| {
+            tell.send((why.clone(), thread::current().id())).unwrap();
+        })
+        .detach();
+    assert!(token.downgrade().cancel_aside("aside"));
+    assert_eq!(counter.wakes(), 1, "woken before it returns");
+    let (why, thread) = told.recv().unwrap();
+    assert_eq!(Some(why), token.cancellation());
+    assert_ne!(thread, here);
+    assert!(!token.downgrade().cancel_aside("again"));
+}
+
+#[test]
+fn a_registration_shows_whether_it_is_pending() {
+    let token = CancellationToken::new();
+    let registration = token.on_cancel(|_| ());
+    assert_eq!(
+        format!("{registration:?}"),
+        "Registration { is_pending: true }"
+    );
+    token.cancel();
+    for registration in [registration, token.on_cancel(|_| ())] {
+        assert_eq!(
+            format!("{registration:?}"),
+            "Registration { is_pending: false }"
+        );
+    }
+}

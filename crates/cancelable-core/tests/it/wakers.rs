@@ -2,11 +2,12 @@
 
 use std::cell::Cell;
 use std::future::poll_fn;
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::pin::{Pin, pin};
 use std::sync::{Arc, Mutex};
 use std::task::{Context, Poll, Waker};
 
-use cancelable_core::{CancellationToken, Reason};
+use cancelable_core::{CancellationToken, Reason, WakerSlot};
 
 use super::support::{Counter, Dice, poll_with, waker_fn};
 
@@ -188,4 +189,45 @@ fn law_t9_a_body_that_is_done_as_it_is_cancelled_counts_as_done() {
     assert_eq!(registered(&counter), 1);
     drop(run);
     assert_eq!(registered(&counter), 0);
+}
+
+#[test]
+fn law_t6_a_slot_that_is_cleared_leaves_no_waker() {
+    let (token, other) = (CancellationToken::new(), CancellationToken::new());
+    let counter = Counter::new();
+    let waker = counter.waker();
+    let poll = |token: &CancellationToken, slot: &mut WakerSlot| {
+        token.poll_cancelled(slot, &mut Context::from_waker(&waker))
+    };
+    let mut slot = WakerSlot::new();
+    slot.clear(&other);
+    assert!(poll(&token, &mut slot).is_pending());
+    assert_eq!(registered(&counter), 1);
+    slot.clear(&token);
+    assert_eq!(registered(&counter), 0);
+    // Cleared, it is as good as new.
+    assert!(poll(&other, &mut slot).is_pending());
+    other.cancel();
+    assert_eq!((counter.wakes(), registered(&counter)), (1, 0));
+    assert!(poll(&other, &mut slot).is_ready());
+}
+
+#[test]
+fn a_slot_belongs_to_one_token_until_it_is_cleared() {
+    let (token, other) = (CancellationToken::new(), CancellationToken::new());
+    for wrong in [
+        |other: &CancellationToken, slot: &mut WakerSlot| slot.clear(other),
+        |other: &CancellationToken, slot: &mut WakerSlot| {
+            let _ = other.poll_cancelled(slot, &mut Context::from_waker(Waker::noop()));
+        },
+    ] {
+        let mut slot = WakerSlot::new();
+        let mut cx = Context::from_waker(Waker::noop());
+        assert!(token.poll_cancelled(&mut slot, &mut cx).is_pending());
+        let wrong = catch_unwind(AssertUnwindSafe(|| wrong(&other, &mut slot)));
+        let said = wrong.unwrap_err();
+        let said = said.downcast_ref::<&str>().expect("a plain message");
+        assert!(said.contains("clear it there before another"), "{said}");
+        slot.clear(&token);
+    }
 }

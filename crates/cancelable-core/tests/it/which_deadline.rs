@@ -159,6 +159,12 @@ fn law_t11_whoever_is_born_late_has_the_deadline_that_passed() {
         drop(token);
         assert_eq!(child.deadline(), deadline, "its parent is kept");
     }
+    // The nearest above counts too, and not only what that hangs at.
+    let root = CancellationToken::new();
+    let middle = root.child_token();
+    middle.cancel_after(Duration::ZERO);
+    assert!(middle.deadline().is_some());
+    assert_eq!(middle.child_token().deadline(), middle.deadline());
 }
 
 #[test]
