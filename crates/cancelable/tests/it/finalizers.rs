@@ -264,6 +264,28 @@ fn law_o7_without_a_runtime_that_is_recorded() {
     assert_eq!(handle.there().context().skipped_finalizers, 2);
 }
 
+/// The future of the run is dropped where no runtime is entered; the one it was started on is still there.
+#[test]
+fn law_o7_runs_on_the_runtime_that_it_was_started_on() {
+    let log = Log::default();
+    let runtime = runtime();
+    let (done, end) = oneshot::channel();
+    let noted = log.clone();
+    let mut run = Box::pin(
+        Cancelable::new()
+            .on_cancel(move |context| done.send(context.status).expect("it is awaited"))
+            .run(async move |op| {
+                let registered = op.finalizer(None, async move |_| noted.note("clean up"));
+                assert!(registered);
+                pending::<()>().await;
+            }),
+    );
+    runtime.block_on(async { assert!(poll_once(run.as_mut()).is_pending()) });
+    drop(run);
+    assert_eq!(runtime.block_on(end), Ok(OperationStatus::Cancelled));
+    assert_eq!(log.take(), ["clean up"]);
+}
+
 #[test]
 fn law_o7_cut_off_by_a_runtime_that_shuts_down_is_recorded() {
     let (log, handle) = (Log::default(), Handle::default());

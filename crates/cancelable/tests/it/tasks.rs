@@ -237,6 +237,14 @@ async fn law_o3_nothing_is_spawned_in_what_is_over_or_was_asked() {
     let why = handle.there().shield_detached(async {}).await.unwrap_err();
     assert_eq!(why.reason(), Reason::Error);
 
+    let refused = log.clone();
+    let finalizing = Cancelable::new().finalizer(None, async move |op: Operation| {
+        let why = op.spawn(async {}).await.unwrap_err();
+        refused.note(format!("{:?}", why.reason()));
+    });
+    assert_eq!(finalizing.run(async |_| ()).await, Ok(()));
+    assert_eq!(log.take(), ["Error"]);
+
     let asked = Cancelable::new().run(async |op| {
         op.cancel_with("enough");
         op.spawn(async { unreachable!("never polled") })

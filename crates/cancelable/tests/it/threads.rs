@@ -100,6 +100,8 @@ async fn with_a_deaf_thread(plan: Cancelable) -> std::time::Duration {
     assert_eq!(context.since_asked, Some(took));
     advance(secs(60)).await;
     assert_eq!(handle.there().status(), OperationStatus::Cancelling);
+    let is_late = !handle.there().finalizer(None, async |_| ());
+    assert!(is_late, "finalizers have had their turn");
     go.send(()).expect("the thread waits");
     let context = end.await.expect("it ends at last");
     assert_eq!(context.status, OperationStatus::Cancelled);
@@ -110,6 +112,8 @@ async fn with_a_deaf_thread(plan: Cancelable) -> std::time::Duration {
 #[tokio::test(start_paused = true)]
 async fn law_o3_a_thread_that_does_not_listen_is_left_and_stays_on_record() {
     assert_eq!(with_a_deaf_thread(Cancelable::new()).await, secs(5));
+    let short = Cancelable::new().grace(secs(2));
+    assert_eq!(with_a_deaf_thread(short).await, secs(2));
     let grace = Cancelable::new().grace(secs(9));
     assert_eq!(with_a_deaf_thread(grace).await, secs(9));
 }
