@@ -32,7 +32,9 @@
 //! | cancel something, from anywhere, and say why | [`CancellationToken`], [`Cancellation`], [`Reason`], [`Origin`] |
 //! | give work a limit, a name, a way to be stopped | [`Cancelable`], or the attribute [`macro@cancelable`] |
 //! | ask, report and stream from inside | [`Operation`], [`OperationStream`], [`Progress`] |
-//! | look at it from outside | [`OperationContext`], [`OperationStatus`] |
+//! | clean up in spite of a cancel | [`Operation::shield`], [`Cancelable::grace`], [`Cancelable::finalizer`] |
+//! | work in tasks, threads and CPU loops that are told | [`Operation::spawn`], [`Operation::spawn_blocking`], [`checkpoint`] |
+//! | look at it from outside | [`OperationContext`], [`OperationStatus`], [`Registry`] with [`Filter`] |
 //! | combine what may end it: any of, all of, nested | [`source`] |
 //! | name a signal | [`Signal`] |
 //!
