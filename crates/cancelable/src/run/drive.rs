@@ -26,7 +26,7 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::pin::Pin;
 use std::task::{Context, Poll};
 
-use cancelable_core::{Cancellation, WakerSlot};
+use cancelable_core::WakerSlot;
 use pin_project_lite::pin_project;
 use tokio::task::{Unconstrained, unconstrained};
 use tokio::time::{Sleep, sleep_until};
@@ -152,10 +152,10 @@ where
                 let plan = this.plan.take().expect("polled after it has ended");
                 match this.start(plan) {
                     Ok(operation) => operation,
-                    Err((operation, why)) => {
+                    Err((operation, outcome)) => {
                         *this.make_body = None;
-                        let why = Outcome::Cancelled(why);
-                        return this.conclude(operation, Ending::Cancelled, why, cx);
+                        let ending = outcome.ending_without_body();
+                        return this.conclude(operation, ending, outcome, cx);
                     }
                 }
             }
@@ -216,9 +216,9 @@ where
     Fut: Future,
     V: Verdict<Fut::Output>,
 {
-    /// From "not started" to "running"; or why it is cancelled from the start.
+    /// From "not started" to "running"; or why there will be no body.
     #[inline]
-    fn start(&mut self, plan: Cancelable) -> Result<Operation, (Operation, Cancellation)> {
+    fn start(&mut self, plan: Cancelable) -> Result<Operation, (Operation, Outcome<V::Output>)> {
         let Started {
             operation,
             watch,
@@ -226,8 +226,11 @@ where
         } = start(plan);
         *self.is_heard = is_heard;
         *self.watch = watch;
+        if let Some(payload) = self.watch.as_mut().and_then(|watch| watch.take_panic()) {
+            return Err((operation, Outcome::Panicked(payload)));
+        }
         if let Some(why) = operation.cancellation() {
-            return Err((operation, why));
+            return Err((operation, Outcome::Cancelled(why)));
         }
         operation.record.set_running();
         if is_heard {

@@ -16,6 +16,14 @@ pub(super) enum Outcome<T> {
 }
 
 impl<T> Outcome<T> {
+    /// How an operation ends that ends before it has a body.
+    pub(super) fn ending_without_body(&self) -> Ending {
+        match self {
+            Self::Panicked(payload) => Ending::Failed(panic::said(&**payload)),
+            Self::Cancelled(_) | Self::Ended(_) => Ending::Cancelled,
+        }
+    }
+
     /// A panic of a task or thread of the operation goes on, unless the body has panicked itself.
     pub(super) fn notice_panic_of(&mut self, operation: &Operation) {
         let duties = operation.record.duties();

@@ -1,6 +1,6 @@
 //! Starting an operation: one reading of the clock, its record, and everything that may cancel it.
 
-use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::pin::{Pin, pin};
 use std::sync::Arc;
 use std::task::{Context, Poll};
@@ -12,8 +12,8 @@ use tokio::time::Instant;
 use crate::Signal;
 use crate::builder::{Cancelable, More};
 use crate::operation::current::{self, Shielded};
-use crate::operation::{Duties, Ending, Operation, Record, Watched, trace};
-use crate::panic;
+use crate::operation::{Duties, Operation, Record, Watched, trace};
+use crate::panic::Payload;
 use crate::signal::{self, Listening};
 use crate::source::{self, AnyOf, BoxedSource, Source, any_of};
 
@@ -33,6 +33,7 @@ pub(super) struct Watch {
     known: Option<Instant>,
     signals: Vec<Listening>,
     has_let_go: bool,
+    panicked: Option<Payload>,
 }
 
 impl Watch {
@@ -66,11 +67,13 @@ impl Watch {
                 record.token().cancel_with(why);
             }
             Ok(None) => self.tell_deadline(record),
-            Err(payload) => {
-                record.end(Ending::Failed(panic::said(&*payload)));
-                resume_unwind(payload);
-            }
+            Err(payload) => self.panicked = Some(payload),
         }
+    }
+
+    /// What a source panicked with as it was told of the start.
+    pub(super) fn take_panic(&mut self) -> Option<Payload> {
+        self.panicked.take()
     }
 
     /// Stops the sources.
@@ -178,6 +181,7 @@ fn start_with(
             known: None,
             signals: listen(&record, &more.signals),
             has_let_go: false,
+            panicked: None,
         });
         watch.begin(&record, now);
         watch

@@ -111,6 +111,7 @@ async fn law_r2_an_operation_tells_of_itself_from_its_start_to_its_end() {
         .registered_in(&registry)
         .token(&token)
         .run(async |op| {
+            assert_eq!(registry.statistics().active.running, 1);
             op.report_progress("half way");
             // An ask is told at once, by whoever asks.
             token.cancel();
@@ -145,7 +146,14 @@ async fn law_r2_one_that_is_cancelled_before_its_start_or_dropped_is_counted() {
     let token = CancellationToken::new();
     token.cancel();
     let plan = || Cancelable::new().registered_in(&registry);
-    assert!(plan().token(&token).run(async |_| ()).await.is_err());
+    let looking = registry.clone();
+    let asked = plan().token(&token).finalizer(None, async move |_| {
+        assert_eq!(looking.statistics().active.cancelling, 1);
+    });
+    let mut events = registry.subscribe(9);
+    assert!(asked.run(async |_| ()).await.is_err());
+    let is_asked = |heard| matches!(heard, Some(Heard::Event(event)) if matches!(event.what, What::Asked { .. }));
+    assert!(!is_asked(events.try_next()) && is_asked(events.try_next()));
     drop(plan().run(async |_| ()));
     let mut run = Box::pin(plan().run(async |_| pending::<()>().await));
     assert!(poll_once(run.as_mut()).is_pending());

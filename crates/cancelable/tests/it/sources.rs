@@ -350,9 +350,11 @@ async fn law_o1_a_source_that_panics_ends_it_failed_and_goes_on() {
     assert_eq!(handle.there().status(), OperationStatus::Failed);
     assert_eq!(Arc::strong_count(&alive), 1);
 
-    let run = heard(&log).source(FallsOver(pending())).run(async |_| ());
+    let cleaned = log.clone();
+    let plan = heard(&log).finalizer(None, async move |_| cleaned.note("cleaned up"));
+    let run = plan.source(FallsOver(pending())).run(async |_| ());
     assert!(catch_unwind_of(run).await.is_err());
-    assert_eq!(log.take(), ["error failed"]);
+    assert_eq!(log.take(), ["cleaned up", "error failed"]);
 }
 
 #[tokio::test]
