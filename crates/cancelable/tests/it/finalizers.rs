@@ -133,17 +133,19 @@ async fn law_o7_an_operation_that_encloses_it_waits_for_it() {
     let start = Instant::now();
     let outer = Cancelable::new().timeout(secs(1));
     let outcome = outer.run(async |_| {
-        let inner = heard(&log).finalizer(None, async |_| {
+        let cleaned = log.clone();
+        let inner = heard(&log).finalizer(None, async move |_| {
             // Operations inside are not cancelled by what cancelled those around.
             let run = Cancelable::new().run(async |_| sleep(secs(5)).await);
-            assert_eq!(run.await, Ok(()));
+            cleaned.note(format!("cleaned up: {}", run.await.is_ok()));
         });
         let _ = inner.run(async |_| pending::<()>().await).await;
         log.note("the outer body went on");
     });
     assert_eq!(outcome.await.unwrap_err().reason(), Reason::Timeout);
     assert_eq!(start.elapsed(), secs(6));
-    assert_eq!(log.take(), ["start running", "cancel cancelled"]);
+    let expected = ["start running", "cleaned up: true", "cancel cancelled"];
+    assert_eq!(log.take(), expected);
 }
 
 #[tokio::test(start_paused = true)]
@@ -167,8 +169,13 @@ async fn law_o7_is_not_cancelled_by_what_cancels_meanwhile() {
 
 #[tokio::test(start_paused = true)]
 async fn law_o7_is_no_place_where_the_operation_is_current() {
-    let plan = Cancelable::new().finalizer(None, async |_| assert!(Operation::current().is_none()));
+    let log = Log::default();
+    let seen = log.clone();
+    let plan = Cancelable::new().finalizer(None, async move |_| {
+        seen.note(format!("{:?}", Operation::current()))
+    });
     assert_eq!(plan.run(async |_| 7).await, Ok(7));
+    assert_eq!(log.take(), ["None"]);
 }
 
 #[tokio::test(start_paused = true)]
@@ -332,7 +339,7 @@ async fn law_o7_registered_too_late_it_is_refused() {
     let outcome = Cancelable::new()
         .finalizer(None, async move |op: Operation| {
             // In time still: it is the next.
-            assert!(op.finalizer(None, slow!(late, "registered in another")));
+            op.finalizer(None, slow!(late, "registered in another"));
         })
         .run(async |op| handle.keep(&op))
         .await;

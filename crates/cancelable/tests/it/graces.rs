@@ -6,7 +6,7 @@ use std::time::Duration;
 use cancelable::{Cancelable, CancellationToken, OperationStatus, Reason};
 use tokio::time::{Instant, sleep};
 
-use crate::support::{Handle, Log, heard, secs};
+use crate::support::{Handle, Log, heard, poll_once, secs};
 
 #[tokio::test(start_paused = true)]
 async fn law_o6_a_body_that_finishes_in_its_grace_has_finished() {
@@ -126,18 +126,24 @@ async fn law_o6_none_and_one_without_an_end() {
 
 #[tokio::test(start_paused = true)]
 async fn law_o6_an_inner_grace_is_the_inner_ones_own() {
-    let log = Log::default();
-    let start = Instant::now();
     // Those that enclose it have none, so its body goes with theirs.
-    let outcome = Cancelable::new()
-        .timeout(secs(1))
-        .run(async |_| {
-            let inner = heard(&log).grace(secs(10));
-            inner.run(async |_| pending::<()>().await).await
-        })
-        .await;
-    assert!(outcome.is_err());
+    let inner = async |log: &Log| {
+        let inner = heard(log).grace(secs(10));
+        inner.run(async |_| pending::<()>().await).await
+    };
+    let (log, start) = (Log::default(), Instant::now());
+    let outer = Cancelable::new().timeout(secs(1));
+    assert!(outer.run(async |_| inner(&log).await).await.is_err());
     assert_eq!(start.elapsed(), secs(1));
+    assert_eq!(log.take(), ["start running", "cancel cancelled"]);
+
+    // Also where the inner one was polled, and had begun its grace.
+    let token = CancellationToken::new();
+    let outer = Cancelable::new().token(&token);
+    let mut outer = Box::pin(outer.run(async |_| inner(&log).await));
+    assert!(poll_once(outer.as_mut()).is_pending());
+    token.cancel();
+    assert!(poll_once(outer.as_mut()).is_ready());
     assert_eq!(log.take(), ["start running", "cancel cancelled"]);
 }
 

@@ -146,12 +146,17 @@ async fn law_r2_one_that_is_cancelled_before_its_start_or_dropped_is_counted() {
     let token = CancellationToken::new();
     token.cancel();
     let plan = || Cancelable::new().registered_in(&registry);
-    let looking = registry.clone();
+    let (looking, log) = (registry.clone(), Log::default());
+    let seen = log.clone();
     let asked = plan().token(&token).finalizer(None, async move |_| {
-        assert_eq!(looking.statistics().active.cancelling, 1);
+        seen.note(format!(
+            "{} cancelling",
+            looking.statistics().active.cancelling
+        ));
     });
     let mut events = registry.subscribe(9);
     assert!(asked.run(async |_| ()).await.is_err());
+    assert_eq!(log.take(), ["1 cancelling"]);
     let is_asked = |heard| matches!(heard, Some(Heard::Event(event)) if matches!(event.what, What::Asked { .. }));
     assert!(!is_asked(events.try_next()) && is_asked(events.try_next()));
     drop(plan().run(async |_| ()));

@@ -360,16 +360,20 @@ async fn law_o5_a_section_dropped_elsewhere_wakes_whoever_waits_for_it() {
 #[tokio::test(start_paused = true)]
 async fn law_o5_where_nobody_takes_the_cancel_the_section_gives_its_value() {
     let handle = Handle::default();
-    let mut run = pin!(Cancelable::new().run(async |op| {
-        handle.keep(&op);
-        pending::<()>().await;
-    }));
-    assert!(poll_once(run.as_mut()).is_pending());
-    let op = handle.there();
-    op.cancel();
-    // Polled outside of every body.
-    let value = tokio::spawn(async move { op.shield(ready(7)).await });
-    assert_eq!(value.await.unwrap(), 7);
+    let outcome = Cancelable::new()
+        .run(async |op| {
+            handle.keep(&op);
+            op.cancel();
+            // Once more pending, for whoever waits to drop the body; who asks again is told.
+            let mut shield = Box::pin(op.shield(ready(7)));
+            assert!(poll_once(shield.as_mut()).is_pending());
+            poll_once(shield.as_mut())
+        })
+        .await;
+    assert_eq!(outcome, Ok(std::task::Poll::Ready(7)));
+    // Outside of every body nobody could.
+    let mut shield = Box::pin(handle.there().shield(ready(8)));
+    assert_eq!(poll_once(shield.as_mut()), std::task::Poll::Ready(8));
 }
 
 #[tokio::test(start_paused = true)]
