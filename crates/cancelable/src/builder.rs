@@ -265,20 +265,21 @@ impl Cancelable {
     ///
     /// ```
     /// # #[tokio::main(flavor = "current_thread", start_paused = true)] async fn main() {
-    /// use cancelable::Cancelable;
+    /// use cancelable::{Cancelable, OperationStatus};
     /// use std::time::Duration;
     /// use tokio::time::sleep;
     ///
-    /// let (sender, receiver) = tokio::sync::oneshot::channel();
+    /// let (tell, told) = tokio::sync::oneshot::channel();
     /// let outcome = Cancelable::new()
     ///     .timeout(Duration::from_secs(1))
     ///     .finalizer(None, async move |op| {
     ///         sleep(Duration::from_secs(1)).await;
-    ///         sender.send(op.cancellation())
+    ///         tell.send(op.status()).map_err(|_| "nobody listens")
     ///     })
     ///     .run(async |_| sleep(Duration::from_secs(60)).await)
     ///     .await;
-    /// assert_eq!(receiver.await.unwrap(), outcome.err());
+    /// assert!(outcome.is_err());
+    /// assert_eq!(told.await, Ok(OperationStatus::Cancelling));
     /// # }
     /// ```
     pub fn finalizer<F, Fut>(mut self, limit: impl Into<Option<Duration>>, clean_up: F) -> Self

@@ -75,14 +75,15 @@ impl Operation {
     ///     }
     /// }
     ///
-    /// let why = Cancelable::new()
+    /// let outcome = Cancelable::new()
     ///     .run(async |op| {
     ///         let counting = op.spawn_blocking(count_for_ever);
     ///         op.cancel_with("that is enough");
     ///         counting.await
     ///     })
     ///     .await;
-    /// assert_eq!(why.unwrap().unwrap_err().message(), "that is enough");
+    /// // The thread has ended by now.
+    /// assert_eq!(outcome.unwrap_err().message(), "that is enough");
     /// # }
     /// ```
     ///
