@@ -1,6 +1,5 @@
 //! `wordcount`: what it prints and which exit code it has, on good inputs and bad ones, to its end and stopped early.
 
-mod child;
 mod stopped;
 
 use std::fs::{self, File};
@@ -12,7 +11,7 @@ use rustix::fs::{Mode, OFlags};
 use rustix::pty::{OpenptFlags, grantpt, openpt, ptsname, unlockpt};
 use tempfile::TempDir;
 
-use self::child::{Ended, Running, with_pipes, wordcount};
+use crate::child::{Ended, Running, with_pipes};
 use crate::programs::program;
 
 /// A file with this content, in a folder that goes with the value.
@@ -35,6 +34,13 @@ impl Sample {
     fn name(&self) -> &str {
         name(&self.path)
     }
+}
+
+/// The example with these arguments and no input; what it prints is read by the test.
+fn wordcount(arguments: &[&str]) -> Command {
+    let mut command = Command::new(program("wordcount"));
+    command.args(arguments);
+    with_pipes(command)
 }
 
 fn name(path: &Path) -> &str {

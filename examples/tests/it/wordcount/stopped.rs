@@ -6,8 +6,8 @@ use std::thread;
 
 use rustix::process::Signal;
 
-use super::child::{Running, wordcount};
-use super::{Sample, frequent, name, run, totals};
+use super::{Sample, frequent, name, run, totals, wordcount};
+use crate::child::Running;
 
 /// The example reading from a pipe, into which this was written before, and which stays open as long as its other end.
 fn reading(arguments: &[&str], written: &str) -> (Running, PipeWriter) {
