@@ -1,0 +1,17 @@
+//! `hother.cancelable._core`, the native half of the Python package: state, links, waiters, deadlines, streams' bookkeeping and
+//! the registry. What awaits user code is Python, in `python/hother/cancelable`.
+//!
+//! # Invariants
+//!
+//! 1. **No lock of ours is held while Python runs**: not while it is called, and not while an object of its is dropped, which
+//!    may call anything.
+//! 2. **A cancel is heard on the loop's own thread**: whoever cancels elsewhere leaves word, and wakes the loop.
+
+mod token;
+
+/// See the crate's documentation.
+#[pyo3::pymodule(gil_used = false)]
+mod _core {
+    #[pymodule_export]
+    use crate::token::Token;
+}

@@ -1,0 +1,1 @@
+"""Cancelation that always says why."""
