@@ -23,7 +23,7 @@ pub(super) fn check(tree: &Tree) -> Vec<Problem> {
         problems.extend(row.gap().map(|gap| row.problem(gap)));
     }
     for (name, place) in &functions {
-        if name.starts_with("law_") && !named.iter().any(|it| it == name) {
+        if is_law(name) && !named.iter().any(|it| it == name) {
             let what = format!("`{name}` does not stand in {PAGE}, under \"{HEADING}\"");
             problems.push(Problem::new(place.file, place.line, what));
         }
@@ -92,10 +92,15 @@ struct Place<'a> {
 /// Every function that a line of the tree begins.
 fn functions(tree: &Tree) -> BTreeMap<&str, Place<'_>> {
     let mut functions = BTreeMap::new();
-    for (file, text) in &tree.rust {
+    let rust = tree.rust.iter().map(|file| (file, rust_function as NameOf));
+    let python = tree
+        .python
+        .iter()
+        .map(|file| (file, python_function as NameOf));
+    for ((file, text), name_of) in rust.chain(python) {
         for (index, line) in text.lines().enumerate() {
             let line_number = index + 1;
-            if let Some(name) = function_name(line) {
+            if let Some(name) = name_of(line) {
                 let place = Place {
                     file,
                     line: line_number,
@@ -107,7 +112,10 @@ fn functions(tree: &Tree) -> BTreeMap<&str, Place<'_>> {
     functions
 }
 
-fn function_name(line: &str) -> Option<&str> {
+/// The name of the function that a line begins, if it begins one.
+type NameOf = fn(&str) -> Option<&str>;
+
+fn rust_function(line: &str) -> Option<&str> {
     let (before, after) = line.split_once("fn ")?;
     let is_modifier = |word: &str| {
         matches!(
@@ -119,11 +127,25 @@ fn function_name(line: &str) -> Option<&str> {
     before.split_whitespace().all(is_modifier).then_some(name)
 }
 
-/// Whether `name` is the path of a Rust file, or the end of one.
+fn python_function(line: &str) -> Option<&str> {
+    let line = line.trim_start();
+    let line = line.strip_prefix("async ").unwrap_or(line);
+    line.strip_prefix("def ")?.split('(').next()
+}
+
+/// Whether the function of that name is a test of a law; pytest wants its own word first.
+fn is_law(name: &str) -> bool {
+    name.strip_prefix("test_")
+        .unwrap_or(name)
+        .starts_with("law_")
+}
+
+/// Whether `name` is the path of a source file, or the end of one.
 fn is_file(name: &str, tree: &Tree) -> bool {
     let end = format!("/{name}");
     let is_it = |path: &String| path == name || path.ends_with(&end);
-    name.ends_with(".rs") && tree.rust.keys().any(is_it)
+    let is_source = name.ends_with(".rs") || name.ends_with(".py");
+    is_source && tree.rust.keys().chain(tree.python.keys()).any(is_it)
 }
 
 const PAGE: &str = "ARCHITECTURE.md";
@@ -190,6 +212,26 @@ mod tests {
             LAW_ONE,
             &[problem],
         );
+    }
+
+    #[test]
+    fn tests_in_python_count_as_those_in_rust() {
+        let check_python = |row: &str, source: &str, problems: usize| {
+            let head = "| law | test | fails |\n| --- | --- | --- |";
+            let mut tree = Tree::default();
+            let page = format!("{HEADING}\n{head}\n{row}\n");
+            tree.markdown.insert(PAGE.to_owned(), page);
+            let file = "python/tests/test_scopes.py".to_owned();
+            tree.python.insert(file, source.to_owned());
+            assert_eq!(check(&tree).len(), problems, "{row} {source}");
+        };
+        let row = "| P1 | `test_law_one` | relax a store |";
+        check_python(row, "async def test_law_one(loop):", 0);
+        check_python(row, "    def test_law_one() -> None:", 0);
+        check_python(row, "# def test_law_one():", 1);
+        check_python("", "def test_law_one():", 1);
+        check_python("", "def test_other():", 0);
+        check_python("| P1 | `test_scopes.py` | relax a store |", "", 0);
     }
 
     #[test]

@@ -10,6 +10,7 @@ use std::path::Path;
 pub(crate) struct Tree {
     pub(crate) markdown: BTreeMap<String, String>,
     pub(crate) rust: BTreeMap<String, String>,
+    pub(crate) python: BTreeMap<String, String>,
 }
 
 impl Tree {
@@ -17,6 +18,7 @@ impl Tree {
         let mut tree = Self::default();
         read_folder(root, "", "md", false, &mut tree.markdown)?;
         read_folder(root, "docs", "md", true, &mut tree.markdown)?;
+        read_folder(root, "python", "py", true, &mut tree.python)?;
         for folder in RUST_FOLDERS {
             read_folder(root, folder, "rs", true, &mut tree.rust)?;
         }
