@@ -2,23 +2,36 @@
 
 use std::fmt::{self, Display};
 use std::io;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::process::{Command, ExitStatus};
 
-/// A cargo command with its environment.
+/// A command with its environment.
 #[derive(Clone, Debug)]
 pub(crate) struct Invocation {
     env: Vec<(String, String)>,
+    program: String,
     args: Vec<String>,
 }
 
 impl Invocation {
     /// A command from what follows `cargo`, split at white space.
     pub(crate) fn cargo(args: &str) -> Self {
+        Self::of("cargo", args)
+    }
+
+    /// A command from a program, by its name or by its path from the root, and arguments that are split at white space.
+    pub(crate) fn of(program: &str, args: &str) -> Self {
         Self {
             env: Vec::new(),
+            program: program.to_owned(),
             args: args.split_whitespace().map(str::to_owned).collect(),
         }
+    }
+
+    /// One more argument, which may have white space.
+    pub(crate) fn arg(mut self, arg: &str) -> Self {
+        self.args.push(arg.to_owned());
+        self
     }
 
     pub(crate) fn env(mut self, name: &str, value: &str) -> Self {
@@ -28,7 +41,7 @@ impl Invocation {
 
     /// Runs it in `root`, with this program's own output streams.
     pub(crate) fn run(&self, root: &Path) -> io::Result<ExitStatus> {
-        let mut command = Command::new("cargo");
+        let mut command = Command::new(located(&self.program, root));
         command.args(&self.args).current_dir(root);
         for (name, _) in std::env::vars_os() {
             if name.to_str().is_some_and(describes_this_package) {
@@ -46,10 +59,19 @@ impl Display for Invocation {
         for (name, value) in &self.env {
             write!(f, "{name}={} ", Quoted(value))?;
         }
-        f.write_str("cargo")?;
+        write!(f, "{}", Quoted(&self.program))?;
         self.args
             .iter()
             .try_for_each(|arg| write!(f, " {}", Quoted(arg)))
+    }
+}
+
+/// A program that is given by a path is looked for under `root`: where a child starts does not say where it is looked for.
+fn located(program: &str, root: &Path) -> PathBuf {
+    if Path::new(program).components().count() > 1 {
+        root.join(program)
+    } else {
+        PathBuf::from(program)
     }
 }
 
@@ -86,6 +108,14 @@ mod tests {
             models.to_string(),
             "RUSTFLAGS='--cfg it' cargo nextest run --test models"
         );
+    }
+
+    #[test]
+    fn a_program_of_the_tree_is_found_from_anywhere() {
+        let root = Path::new("/checkout");
+        assert_eq!(located("cargo", root), Path::new("cargo"));
+        assert_eq!(located("target/x", root), Path::new("/checkout/target/x"));
+        assert_eq!(located("/usr/bin/x", root), Path::new("/usr/bin/x"));
     }
 
     #[test]

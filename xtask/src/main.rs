@@ -3,6 +3,7 @@
 mod docs_check;
 mod invocation;
 mod plan;
+mod python;
 mod run;
 mod setup;
 mod skips;
@@ -20,6 +21,8 @@ fn main() -> ExitCode {
     let outcome = match args[..] {
         ["test"] => run::test(&root(), false),
         ["test", "--quick"] => run::test(&root(), true),
+        ["python"] => run::python(&root(), false),
+        ["python", "--quick"] => run::python(&root(), true),
         ["docs"] => run::docs(&root()),
         ["help" | "--help" | "-h"] => {
             say(USAGE);
@@ -55,4 +58,5 @@ Usage: cargo xtask <command>
 
   test          run everything that the project tests
   test --quick  leave out what takes minutes
+  python        run the tests of the Python package alone; --quick as above
   docs          check links, README.md, and the table of laws and their tests";

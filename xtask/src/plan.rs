@@ -2,6 +2,7 @@
 //! permitted fails at once.
 
 use crate::invocation::Invocation;
+use crate::python;
 use crate::setup::Setup;
 use crate::skips::Skip;
 
@@ -23,6 +24,7 @@ pub(crate) struct Step {
 pub(crate) enum Action {
     Command(Invocation),
     CheckDocs,
+    Python(python::Task),
 }
 
 impl Plan {
@@ -39,6 +41,7 @@ impl Plan {
         plan.command("tests", tests(setup));
         plan.command("doctests", Invocation::cargo(DOCTESTS));
         plan.command("rustdoc", rustdoc());
+        python::plan(&mut plan, setup);
         plan.command("models", models(setup));
         if setup.quick {
             plan.skip("quick", "the core's tests were not run optimised");
@@ -46,6 +49,13 @@ impl Plan {
         } else {
             plan.command("optimised", optimised_tests(setup));
         }
+        plan
+    }
+
+    /// What of the whole plan has to do with the Python package.
+    pub(crate) fn of_python(setup: &Setup) -> Self {
+        let mut plan = Self::default();
+        python::plan(&mut plan, setup);
         plan
     }
 
@@ -67,12 +77,17 @@ impl Plan {
         }
     }
 
-    fn command(&mut self, name: &'static str, invocation: Invocation) {
+    pub(crate) fn command(&mut self, name: &'static str, invocation: Invocation) {
         let action = Action::Command(invocation);
         self.steps.push(Step { name, action });
     }
 
-    fn skip(&mut self, name: &'static str, detail: &str) {
+    pub(crate) fn task(&mut self, name: &'static str, task: python::Task) {
+        let action = Action::Python(task);
+        self.steps.push(Step { name, action });
+    }
+
+    pub(crate) fn skip(&mut self, name: &'static str, detail: &str) {
         let detail = detail.to_owned();
         self.skips.push(Skip { name, detail });
     }
@@ -136,19 +151,31 @@ const DOCTESTS: &str = "test --doc --workspace --all-features";
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::python::interpreter::{Interpreter, VERSIONS, Version};
     use crate::setup::OtherToolchain;
 
-    const FULL: Setup = Setup {
-        quick: false,
-        ci: false,
-        nextest: true,
-        other_toolchain: None,
-    };
+    fn full() -> Setup {
+        Setup {
+            quick: false,
+            ci: false,
+            nextest: true,
+            other_toolchain: None,
+            pythons: VERSIONS.map(interpreter).to_vec(),
+        }
+    }
+
+    fn interpreter(version: Version) -> Interpreter {
+        Interpreter {
+            version,
+            program: format!("python{}", version.number),
+            full: format!("{}.0", version.number),
+        }
+    }
 
     fn commands(setup: &Setup) -> Vec<String> {
         let shown = |step: Step| match step.action {
             Action::Command(invocation) => Some(invocation.to_string()),
-            Action::CheckDocs => None,
+            Action::CheckDocs | Action::Python(_) => None,
         };
         Plan::new(setup)
             .steps
@@ -164,24 +191,50 @@ mod tests {
 
     #[test]
     fn a_full_run_skips_nothing() {
-        assert_eq!(skip_names(&FULL), Vec::<&str>::new());
+        assert_eq!(skip_names(&full()), Vec::<&str>::new());
     }
 
     #[test]
     fn what_a_quick_run_leaves_out_is_said() {
         let quick = Setup {
             quick: true,
-            ..FULL
+            ..full()
         };
-        assert!(commands(&quick).len() < commands(&FULL).len());
-        assert_eq!(skip_names(&quick), ["quick", "quick"]);
+        assert!(commands(&quick).len() < commands(&full()).len());
+        assert_eq!(skip_names(&quick), ["quick"; 4]);
+    }
+
+    #[test]
+    fn each_interpreter_runs_the_tests_and_one_that_is_missing_is_a_skip() {
+        let [oldest, newest] = VERSIONS;
+        let pytests = |setup: &Setup| {
+            let names = Plan::new(setup).steps.into_iter().map(|step| step.name);
+            let pytests: Vec<&str> = names.filter(|name| name.starts_with("pytest")).collect();
+            pytests
+        };
+        assert_eq!(pytests(&full()), ["pytest-3.11", "pytest-3.13"]);
+
+        let only = |version| Setup {
+            pythons: vec![interpreter(version)],
+            ..full()
+        };
+        assert_eq!(pytests(&only(oldest)), ["pytest-3.11"]);
+        assert_eq!(skip_names(&only(oldest)), ["python-3.13"]);
+        assert_eq!(skip_names(&only(newest)), ["python-3.11"]);
+
+        let none = Setup {
+            pythons: Vec::new(),
+            ..full()
+        };
+        assert_eq!(pytests(&none), Vec::<&str>::new());
+        assert_eq!(skip_names(&none), ["python"]);
     }
 
     #[test]
     fn without_nextest_no_step_names_it_and_no_benchmark_runs() {
         let bare = Setup {
             nextest: false,
-            ..FULL
+            ..full()
         };
         assert_eq!(skip_names(&bare), ["nextest"]);
         for command in commands(&bare) {
@@ -201,14 +254,14 @@ mod tests {
                 named: "1.95".to_owned(),
                 installed: "1.96".to_owned(),
             }),
-            ..FULL
+            ..full()
         };
         assert_eq!(skip_names(&other), ["other-toolchain"]);
     }
 
     #[test]
     fn ci_uses_the_profile_that_runs_every_test() {
-        let ci = Setup { ci: true, ..FULL };
+        let ci = Setup { ci: true, ..full() };
         let of_nextest = |command: &String| command.contains("nextest");
         for command in commands(&ci).into_iter().filter(of_nextest) {
             assert!(command.contains("--profile ci"), "{command}");

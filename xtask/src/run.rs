@@ -16,7 +16,16 @@ use crate::terminal::say;
 /// Everything that the project tests, up to the first failure.
 pub(crate) fn test(root: &Path, quick: bool) -> Result<(), Failure> {
     let setup = Setup::discover(root, quick).map_err(Failure::Setup)?;
-    let plan = Plan::new(&setup);
+    run(&Plan::new(&setup), &setup, root)
+}
+
+/// The steps of the Python package alone.
+pub(crate) fn python(root: &Path, quick: bool) -> Result<(), Failure> {
+    let setup = Setup::discover(root, quick).map_err(Failure::Setup)?;
+    run(&Plan::of_python(&setup), &setup, root)
+}
+
+fn run(plan: &Plan, setup: &Setup, root: &Path) -> Result<(), Failure> {
     if setup.ci {
         refuse_unnamed(&plan.skips, root)?;
     }
@@ -27,7 +36,7 @@ pub(crate) fn test(root: &Path, quick: bool) -> Result<(), Failure> {
         times.push((step.name, start.elapsed()));
         Ok(())
     });
-    summarize(&times, &plan);
+    summarize(&times, plan);
     outcome
 }
 
@@ -59,7 +68,7 @@ impl Display for Failure {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Usage => f.write_str("no such command"),
-            Self::Setup(error) => write!(f, "setup: cannot look at the toolchain: {error}"),
+            Self::Setup(error) => write!(f, "setup: {error}"),
             Self::UnnamedSkips(skips) => {
                 writeln!(
                     f,
@@ -101,14 +110,22 @@ fn run_step(step: &Step, root: &Path) -> Result<(), Failure> {
             say("\n=== docs: cargo xtask docs");
             docs(root)
         }
-        Action::Command(invocation) => {
-            say(format_args!("\n=== {}: {invocation}", step.name));
-            match invocation.run(root) {
-                Ok(status) if status.success() => Ok(()),
-                Ok(_) => Err(Failure::Command(step.name, invocation.clone())),
-                Err(error) => Err(Failure::Spawn(step.name, invocation.clone(), error)),
-            }
-        }
+        Action::Command(invocation) => run_command(step.name, invocation, root),
+        Action::Python(task) => task.run(step.name, root),
+    }
+}
+
+/// Says what it runs, and runs it.
+pub(crate) fn run_command(
+    step: &'static str,
+    invocation: &Invocation,
+    root: &Path,
+) -> Result<(), Failure> {
+    say(format_args!("\n=== {step}: {invocation}"));
+    match invocation.run(root) {
+        Ok(status) if status.success() => Ok(()),
+        Ok(_) => Err(Failure::Command(step, invocation.clone())),
+        Err(error) => Err(Failure::Spawn(step, invocation.clone(), error)),
     }
 }
 
@@ -117,7 +134,7 @@ fn summarize(times: &[(&str, Duration)], plan: &Plan) {
     say("");
     for (name, time) in times {
         say(format_args!(
-            "  ok      {name:<10} {:>6.1} s",
+            "  ok      {name:<11} {:>6.1} s",
             time.as_secs_f64()
         ));
     }

@@ -6,6 +6,8 @@ use std::io;
 use std::path::Path;
 use std::process::{Command, Stdio};
 
+use crate::python::interpreter::{self, Interpreter};
+
 /// All that the plan depends on.
 #[derive(Clone, Debug)]
 pub(crate) struct Setup {
@@ -14,6 +16,8 @@ pub(crate) struct Setup {
     pub(crate) nextest: bool,
     /// Set where the compiler is not the one that `rust-version` names.
     pub(crate) other_toolchain: Option<OtherToolchain>,
+    /// One for each version of Python that the package is tested with and that is there, oldest first.
+    pub(crate) pythons: Vec<Interpreter>,
 }
 
 /// Two versions, as `major.minor`, that differ.
@@ -32,6 +36,7 @@ impl Setup {
             ci: env::var_os("CI").is_some_and(|value| !value.is_empty()),
             nextest: has_nextest(),
             other_toolchain: other_toolchain(&manifest, &String::from_utf8_lossy(&rustc)),
+            pythons: interpreter::discover(),
         })
     }
 }

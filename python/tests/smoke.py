@@ -1,0 +1,46 @@
+"""What a bare environment must be able to do once the package is installed; a script, since nothing else is installed there."""
+
+import asyncio
+import sys
+import sysconfig
+from importlib import metadata, resources
+from pathlib import Path
+
+import hother.cancelable
+from hother.cancelable import _core
+
+
+def main() -> None:
+    """Looks at what is installed, then uses it."""
+    check_installed()
+    check_metadata()
+    asyncio.run(check_use())
+
+
+def check_installed() -> None:
+    here = Path(sysconfig.get_path("platlib"))
+    for module in (hother.cancelable, _core):
+        assert Path(module.__file__ or "").is_relative_to(here), module.__file__
+    package = resources.files("hother.cancelable")
+    for name in ("py.typed", "_core.pyi"):
+        assert package.joinpath(name).is_file(), f"{name} is missing"
+    assert not (here / "hother" / "__init__.py").exists(), "hother is shared with other packages"
+
+
+def check_metadata() -> None:
+    installed = metadata.distribution("hother-cancelable")
+    assert installed.metadata["License-Expression"] == "MIT OR Apache-2.0"
+    files = [file.name for file in installed.files or []]
+    for licence in ("LICENSE-MIT", "LICENSE-APACHE"):
+        assert licence in files, f"{licence} is missing"
+    required = [name for name in installed.requires or [] if "extra ==" not in name]
+    assert [name[:5] for name in required] == ["anyio"], required
+
+
+async def check_use() -> None:
+    assert not _core.Token().is_cancelled
+
+
+if __name__ == "__main__":
+    main()
+    print(f"installed and working: Python {sys.version.split()[0]}")
