@@ -1,0 +1,176 @@
+"""The names and signatures that programs rely on are there, as `support/contract/contract.txt` has them."""
+
+import sys
+from types import ModuleType
+
+import pytest
+from support import contract
+
+# What is still to come: a module, or a name in one. It only shrinks, and goes when it is empty.
+NOT_YET = (
+    "hother.cancelable.AllOfSource",
+    "hother.cancelable.AnyOfSource",
+    "hother.cancelable.AnyioBridge",
+    "hother.cancelable.Cancelable",
+    "hother.cancelable.CancelationError",
+    "hother.cancelable.CancelationReason",
+    "hother.cancelable.CancelationToken",
+    "hother.cancelable.CompositeSource",
+    "hother.cancelable.ConditionCancelation",
+    "hother.cancelable.ErrorCallback",
+    "hother.cancelable.ErrorCallbackType",
+    "hother.cancelable.ManualCancelation",
+    "hother.cancelable.OperationContext",
+    "hother.cancelable.OperationRegistry",
+    "hother.cancelable.OperationStatus",
+    "hother.cancelable.ParentCancelation",
+    "hother.cancelable.ProgressCallback",
+    "hother.cancelable.ProgressCallbackType",
+    "hother.cancelable.SignalCancelation",
+    "hother.cancelable.StatusCallback",
+    "hother.cancelable.StatusCallbackType",
+    "hother.cancelable.ThreadSafeRegistry",
+    "hother.cancelable.TimeoutCancelation",
+    "hother.cancelable.call_soon_threadsafe",
+    "hother.cancelable.cancelable",
+    "hother.cancelable.cancelable_combine",
+    "hother.cancelable.cancelable_stream",
+    "hother.cancelable.cancelable_with_condition",
+    "hother.cancelable.cancelable_with_signal",
+    "hother.cancelable.cancelable_with_token",
+    "hother.cancelable.current_operation",
+    "hother.cancelable.ensure_cancelable",
+    "hother.cancelable.with_cancelable",
+    "hother.cancelable.with_timeout",
+    "hother.cancelable.core",
+    "hother.cancelable.core.cancelable",
+    "hother.cancelable.core.exceptions",
+    "hother.cancelable.core.models",
+    "hother.cancelable.core.registry",
+    "hother.cancelable.core.token",
+    "hother.cancelable.integrations",
+    "hother.cancelable.sources",
+    "hother.cancelable.sources.base",
+    "hother.cancelable.sources.composite",
+    "hother.cancelable.sources.condition",
+    "hother.cancelable.sources.signal",
+    "hother.cancelable.sources.timeout",
+    "hother.cancelable.streaming",
+    "hother.cancelable.streaming.simulator",
+    "hother.cancelable.streaming.simulator.config",
+    "hother.cancelable.streaming.simulator.simulator",
+    "hother.cancelable.streaming.simulator.utils",
+    "hother.cancelable.types",
+    "hother.cancelable.utils",
+    "hother.cancelable.utils.anyio_bridge",
+    "hother.cancelable.utils.context_bridge",
+    "hother.cancelable.utils.decorators",
+    "hother.cancelable.utils.logging",
+    "hother.cancelable.utils.streams",
+    "hother.cancelable.utils.testing",
+    "hother.cancelable.utils.threading_bridge",
+)
+
+
+def test_the_package_has_what_programs_rely_on():
+    differences = contract.differences(contract.read(), leave_out=NOT_YET)
+    assert not differences, "\n".join(["what differs from contract.txt:", *differences])
+
+
+def test_what_is_to_come_is_not_there_yet():
+    there = [name for name in NOT_YET if contract.exists(name)]
+    assert not there, "\n".join(["take these out of NOT_YET:", *there])
+
+
+SOURCE = """
+from contextlib import asynccontextmanager
+from enum import Enum
+
+__all__ = ["Thing", "take"]
+
+class Kind(str, Enum):
+    ONE = "one"
+    TWO = "two"
+
+class Thing(Exception):
+    def __init__(self, a=1, *, more=None): self.a = a
+    @property
+    def size(self): return 1
+    @classmethod
+    def made(cls, a): return cls(a)
+    @staticmethod
+    def still(a=None): return a
+    async def wait(self, a, b=2): return a
+    async def items(self):
+        yield 1
+    @asynccontextmanager
+    async def held(self):
+        yield self
+
+def take(a, *rest, b=None, **more): return a
+def later(a) -> "Awaitable[int]": return a
+"""
+
+
+@pytest.mark.parametrize(
+    ("line", "difference"),
+    [
+        ("all Thing, take", None),
+        ("all take, Thing", "another order"),
+        ("all later", "not in __all__"),
+        ("name later", None),
+        ("name never", "not there"),
+        ("class Kind(str, Enum)\n    members ONE='one', TWO='two'", None),
+        ("class Kind(str, Enum)\n    members ONE='one', TWO='zwei'", "members"),
+        ("class Kind(str, Enum)\n    members TWO='two', ONE='one'", "members"),
+        ("class Thing(Exception): (a=1)", None),
+        ("class Thing(Exception): (a=FACTORY)", None),
+        ("class Thing(Exception): (a)", "another default"),
+        ("class Thing(Exception): (a=1.0)", "another default"),
+        ("class Thing(Exception): (*, a=1)", "positional or keyword"),
+        ("class Thing(Exception): ()", "more by position"),
+        ("class Thing(ValueError): (a=1)", "is no ValueError"),
+        ("class Thing()\n    attributes a, args", None),
+        ("class Thing()\n    attributes b", "an instance does not have it"),
+        ("class Thing()\n    property size", None),
+        ("class Thing()\n    def size(self)", "is a property"),
+        ("class Thing()\n    property made", "is a classmethod"),
+        ("class Thing()\n    classmethod def made(cls, a)", None),
+        ("class Thing()\n    def made(self, a)", "is a classmethod"),
+        ("class Thing()\n    staticmethod def still(a=None)", None),
+        ("class Thing()\n    staticmethod async def still(a=None)", "an awaitable"),
+        ("class Thing()\n    async def wait(self, a, b=2)", None),
+        ("class Thing()\n    async def wait(self, b=2, a=None)", "should be"),
+        ("class Thing()\n    async def wait(self, a, b=True)", "another default"),
+        ("class Thing()\n    def wait(self, a, b=2)", "a value at once"),
+        ("class Thing()\n    async gen def items(self)", None),
+        ("class Thing()\n    async gen def wait(self, a, b=2)", "an async iterator"),
+        ("class Thing()\n    async context manager def held(self)", None),
+        ("class Thing()\n    async context manager def items(self)", "an async context manager"),
+        ("def take(a, *rest, b=None, **more)", None),
+        ("def take(a, *rest, b=None)", None),
+        ("def take(a, *rest)", None),
+        ("def take(a, rest, b=None)", "variadic positional"),
+        ("def take(a, *rest, b)", "another default"),
+        ("async def later(a)", None),
+        ("async def take(a, *rest)", "an awaitable"),
+    ],
+)
+def test_a_difference_is_found(monkeypatch, line, difference):
+    sample = ModuleType("sample")
+    exec(SOURCE, vars(sample))
+    monkeypatch.setitem(sys.modules, "sample", sample)
+    found = contract.differences(contract.read(f"module sample\n{line}"))
+    if difference is None:
+        assert not found
+    else:
+        assert difference in found[0]
+        (name,) = {it.partition(":")[0] for it in found}
+        assert not contract.differences(contract.read(f"module sample\n{line}"), leave_out=(name,))
+
+
+def test_what_is_there_is_told_from_what_is_not():
+    assert contract.exists("support.contract.exists")
+    assert contract.exists("support.contract")
+    assert not contract.exists("support.contract.never")
+    assert not contract.exists("support.never.exists")
