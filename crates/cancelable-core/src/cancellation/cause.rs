@@ -118,6 +118,22 @@ impl Cancellation {
         }
     }
 
+    /// The message that somebody gave; `None` where [`message`](Self::message) follows from the origin.
+    ///
+    /// So a front end that has words of its own for what fired knows when to use them.
+    ///
+    /// ```
+    /// # use cancelable_core::{CancellationToken, Cancellation, Reason};
+    /// assert_eq!(Cancellation::manual("enough").given_message(), Some("enough"));
+    /// assert_eq!(Cancellation::new(Reason::Shutdown).given_message(), None);
+    /// ```
+    pub fn given_message(&self) -> Option<&str> {
+        match self.depth {
+            0 => self.root.message.as_deref(),
+            _ => None,
+        }
+    }
+
     /// When the root cause was made, by the wall clock.
     pub fn at(&self) -> SystemTime {
         self.root.wall_clock
