@@ -7,6 +7,10 @@
 //!    may call anything.
 //! 2. **A cancel is heard on the loop's own thread**: whoever cancels elsewhere leaves word, and wakes the loop.
 
+mod fork;
+mod log;
+mod loops;
+mod reason;
 mod token;
 
 /// See the crate's documentation.
@@ -14,4 +18,9 @@ mod token;
 mod _core {
     #[pymodule_export]
     use crate::token::Token;
+
+    #[pymodule_init]
+    fn init(module: &pyo3::Bound<'_, pyo3::types::PyModule>) -> pyo3::PyResult<()> {
+        crate::fork::watch(module)
+    }
 }

@@ -1,0 +1,26 @@
+//! What went wrong where nobody can be told: it is logged, under `hother.cancelable`.
+
+use pyo3::prelude::*;
+use pyo3::sync::PyOnceLock;
+use pyo3::types::PyDict;
+
+/// Logs `error`, with its traceback. A logger that fails itself is reported as the interpreter reports what it cannot raise.
+pub(crate) fn error(py: Python<'_>, text: &str, error: &PyErr) {
+    if let Err(worse) = try_error(py, text, error) {
+        worse.write_unraisable(py, None);
+    }
+}
+
+fn try_error(py: Python<'_>, text: &str, error: &PyErr) -> PyResult<()> {
+    static LOGGER: PyOnceLock<Py<PyAny>> = PyOnceLock::new();
+    let logger = LOGGER.get_or_try_init(py, || {
+        let logging = py.import("logging")?;
+        logging
+            .call_method1("getLogger", ("hother.cancelable",))
+            .map(Bound::unbind)
+    })?;
+    let how = PyDict::new(py);
+    how.set_item("exc_info", error.value(py))?;
+    logger.bind(py).call_method("error", (text,), Some(&how))?;
+    Ok(())
+}

@@ -1,0 +1,213 @@
+//! [`Home`]: where something lives, an asyncio loop or a trio run.
+
+use std::cell::RefCell;
+use std::sync::Arc;
+
+use pyo3::exceptions::PyKeyboardInterrupt;
+use pyo3::prelude::*;
+use pyo3::sync::PyOnceLock;
+use pyo3::types::{PyDict, PyString, PyWeakrefMethods, PyWeakrefReference};
+
+use super::mailbox::{Mailbox, Postman};
+use crate::{fork, log};
+
+/// A loop, by a handle that does not keep it alive, and the letters that lie in wait for it.
+#[derive(Clone, Debug)]
+pub(crate) struct Home(Arc<Place>);
+
+#[derive(Debug)]
+struct Place {
+    kind: Kind,
+    /// An asyncio loop, or the token of a trio run.
+    weak: Py<PyWeakrefReference>,
+    /// The process in which it lives, by [`fork::generation`].
+    generation: u32,
+    mailbox: Mailbox,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Kind {
+    Asyncio,
+    Trio,
+}
+
+impl Home {
+    /// The loop that runs on this thread, if any does.
+    pub(crate) fn current(py: Python<'_>) -> PyResult<Option<Self>> {
+        let Some((kind, running)) = running(py)? else {
+            return Ok(None);
+        };
+        if let Some(home) = LAST.with_borrow(Option::clone)
+            && home.is_of(py, &running)
+        {
+            return Ok(Some(home));
+        }
+        let home = Self(Arc::new(Place {
+            kind,
+            weak: PyWeakrefReference::new(&running)?.unbind(),
+            generation: fork::generation(),
+            mailbox: Mailbox::default(),
+        }));
+        // What was there is dropped after the cell has been left.
+        drop(LAST.replace(Some(home.clone())));
+        Ok(Some(home))
+    }
+
+    /// Has `letter`, a callable without arguments, called on the loop's own thread, soon and after those that were posted
+    /// before. Any thread may ask. `false` where the loop is closed, gone, or of another process: then it is never called.
+    pub(crate) fn post(&self, py: Python<'_>, letter: Py<PyAny>) -> bool {
+        if self.0.generation != fork::generation() {
+            return false;
+        }
+        if self.0.mailbox.put(letter) {
+            return self.call_postman(py);
+        }
+        // The postman has been called; but one that was called before the loop was closed never comes.
+        let is_open = match self.0.kind {
+            Kind::Asyncio => self
+                .0
+                .weak
+                .bind(py)
+                .upgrade()
+                .is_some_and(|it| is_open(&it)),
+            Kind::Trio => true,
+        };
+        is_open || self.give_up()
+    }
+
+    /// Whether what runs now is a task of this loop: then what it does to other tasks of it needs no wake-up.
+    ///
+    /// A signal handler may run on the loop's thread while that waits for something to happen, and is not a task.
+    pub(crate) fn is_here(&self, py: Python<'_>) -> bool {
+        let Some(here) = self.0.weak.bind(py).upgrade() else {
+            return false;
+        };
+        let is_task = match self.0.kind {
+            Kind::Asyncio => is_in_task_of_asyncio(&here),
+            Kind::Trio => is_in_task_of_trio(&here),
+        };
+        is_task.unwrap_or(false)
+    }
+
+    pub(super) fn mailbox(&self) -> &Mailbox {
+        &self.0.mailbox
+    }
+
+    /// Has the loop call a postman; `false` where it never will.
+    pub(super) fn call_postman(&self, py: Python<'_>) -> bool {
+        let Some(it) = self.0.weak.bind(py).upgrade() else {
+            return self.give_up();
+        };
+        let Err(error) = self.try_call_postman(&it) else {
+            return true;
+        };
+        match self.0.kind {
+            Kind::Asyncio if is_open(&it) => {}
+            Kind::Asyncio | Kind::Trio => return self.give_up(),
+        }
+        // Something else came in between, such as the handler of a signal that raised. Asking twice does no harm.
+        let is_called = self.try_call_postman(&it).is_ok() || self.give_up();
+        pass_on(py, &error);
+        is_called
+    }
+
+    fn try_call_postman(&self, it: &Bound<'_, PyAny>) -> PyResult<()> {
+        let py = it.py();
+        let postman = Bound::new(py, Postman { home: self.clone() })?;
+        match self.0.kind {
+            // A context of its own, so that the caller's is not kept for as long as the loop is busy.
+            Kind::Asyncio => {
+                let how = PyDict::new(py);
+                how.set_item("context", empty_context(py)?)?;
+                it.call_method("call_soon_threadsafe", (postman,), Some(&how))?;
+            }
+            Kind::Trio => {
+                it.call_method1("run_sync_soon", (postman,))?;
+            }
+        }
+        Ok(())
+    }
+
+    /// Drops the letters, outside the lock. Always `false`.
+    fn give_up(&self) -> bool {
+        drop(self.0.mailbox.empty());
+        false
+    }
+
+    fn is_of(&self, py: Python<'_>, running: &Bound<'_, PyAny>) -> bool {
+        let is_it = |it: Bound<'_, PyAny>| it.is(running);
+        self.0.generation == fork::generation() && self.0.weak.bind(py).upgrade().is_some_and(is_it)
+    }
+}
+
+/// The loop that runs on this thread. In a trio run that is a guest of an asyncio loop, tasks are trio's.
+fn running(py: Python<'_>) -> PyResult<Option<(Kind, Bound<'_, PyAny>)>> {
+    if let Some(trio) = trio(py)?
+        && let Ok(token) = trio.call_method0("current_trio_token")
+    {
+        return Ok(Some((Kind::Trio, token)));
+    }
+    let running = running_asyncio(py)?;
+    Ok((!running.is_none()).then_some((Kind::Asyncio, running)))
+}
+
+fn running_asyncio(py: Python<'_>) -> PyResult<Bound<'_, PyAny>> {
+    static RUNNING: PyOnceLock<Py<PyAny>> = PyOnceLock::new();
+    RUNNING.import(py, "asyncio", "_get_running_loop")?.call0()
+}
+
+fn is_in_task_of_asyncio(asyncio_loop: &Bound<'_, PyAny>) -> PyResult<bool> {
+    static TASK: PyOnceLock<Py<PyAny>> = PyOnceLock::new();
+    let py = asyncio_loop.py();
+    if !running_asyncio(py)?.is(asyncio_loop) {
+        return Ok(false);
+    }
+    let current = TASK.import(py, "asyncio", "current_task")?;
+    Ok(!current.call1((asyncio_loop,))?.is_none())
+}
+
+fn is_in_task_of_trio(token: &Bound<'_, PyAny>) -> PyResult<bool> {
+    let py = token.py();
+    let Some(trio) = trio(py)? else {
+        return Ok(false);
+    };
+    Ok(trio.call_method0("current_trio_token")?.is(token)
+        && trio.call_method0("current_task").is_ok())
+}
+
+/// `trio.lowlevel`, if the program has imported it.
+fn trio(py: Python<'_>) -> PyResult<Option<Bound<'_, PyAny>>> {
+    static MODULES: PyOnceLock<Py<PyDict>> = PyOnceLock::new();
+    static NAME: PyOnceLock<Py<PyString>> = PyOnceLock::new();
+    let modules = MODULES.import(py, "sys", "modules")?;
+    let name = NAME.get_or_init(py, || PyString::intern(py, "trio.lowlevel").unbind());
+    modules.get_item(name)
+}
+
+/// Has the main thread hear again of a Ctrl-C that came while it was busy with a cancel; anything else is logged.
+fn pass_on(py: Python<'_>, error: &PyErr) {
+    if error.is_instance_of::<PyKeyboardInterrupt>(py)
+        && let Ok(thread) = py.import("_thread")
+        && thread.call_method0("interrupt_main").is_ok()
+    {
+        return;
+    }
+    log::error(py, "waking a loop was interrupted", error);
+}
+
+fn is_open(asyncio_loop: &Bound<'_, PyAny>) -> bool {
+    let is_closed = asyncio_loop
+        .call_method0("is_closed")
+        .and_then(|it| it.is_truthy());
+    matches!(is_closed, Ok(false))
+}
+
+fn empty_context(py: Python<'_>) -> PyResult<Bound<'_, PyAny>> {
+    static CONTEXT: PyOnceLock<Py<PyAny>> = PyOnceLock::new();
+    CONTEXT.import(py, "contextvars", "Context")?.call0()
+}
+
+thread_local! {
+    /// The home that was asked for last: a thread seldom runs more than one loop.
+    static LAST: RefCell<Option<Home>> = const { RefCell::new(None) };
+}

@@ -1,0 +1,1 @@
+"""Operations, tokens, and what they say."""

@@ -1,0 +1,43 @@
+"""What an async callback gives back to be awaited, run as a task of the loop that it lives on."""
+
+import asyncio
+import logging
+import sys
+from collections.abc import Awaitable, Callable
+from functools import partial
+from typing import Any
+
+import anyio
+
+logger = logging.getLogger("hother.cancelable")
+
+_tasks: set[asyncio.Task[None]] = set()
+
+
+def start(awaitable: Awaitable[Any]) -> anyio.Event:
+    """Begin to await it on the loop of this thread. The event is set when it is over; a failure is logged."""
+    over = anyio.Event()
+    # If the program has not imported trio, this is no loop of trio's.
+    trio = sys.modules.get("trio.lowlevel")
+    if trio is not None and trio.in_trio_run():
+        trio.spawn_system_task(_run, awaitable, over)
+    else:
+        task = asyncio.get_running_loop().create_task(_run(awaitable, over))
+        # The loop itself keeps no hold of its tasks.
+        _tasks.add(task)
+        task.add_done_callback(_tasks.discard)
+    return over
+
+
+def later(awaitable: Awaitable[Any]) -> Callable[[], Any]:
+    """The call that is left for another loop, so that it starts there."""
+    return partial(start, awaitable)
+
+
+async def _run(awaitable: Awaitable[Any], over: anyio.Event) -> None:
+    try:
+        await awaitable
+    except Exception:
+        logger.exception("a callback of a token failed")
+    finally:
+        over.set()
