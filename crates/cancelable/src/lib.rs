@@ -40,6 +40,7 @@
 //!
 //! # Features
 //!
+//! - `backon`: attempts that are made again, with that crate's back-offs in between; see `Operation::retry`.
 //! - `resources`: the machine's memory, processor and disk as sources; see `source::resources`.
 //! - `tokio-util`: links to and from that crate's tokens; see [`TokioUtilTokens`].
 
@@ -49,6 +50,8 @@ mod builder;
 mod interop;
 mod operation;
 mod panic;
+#[cfg(feature = "backon")]
+pub mod retry;
 mod run;
 mod shield;
 mod signal;

@@ -52,6 +52,11 @@ impl Operation {
         self.record.name()
     }
 
+    /// Which attempt at its work it is, counted from 1.
+    pub fn attempt(&self) -> u32 {
+        self.record.attempt()
+    }
+
     /// Where it stands.
     pub fn status(&self) -> OperationStatus {
         self.record.status()

@@ -199,8 +199,11 @@ impl Record {
     }
 
     pub(crate) fn attempt(&self) -> u32 {
-        let given = self.about.as_ref().and_then(|about| about.attempt);
-        given.unwrap_or(1)
+        self.given_attempt().unwrap_or(1)
+    }
+
+    pub(super) fn given_attempt(&self) -> Option<u32> {
+        self.about.as_ref()?.attempt
     }
 
     pub(crate) fn metadata(&self, key: &str) -> Option<&Value> {

@@ -18,10 +18,8 @@ pub(crate) fn start(record: &Record) {
 #[cold]
 fn make_span(record: &Record) {
     let name = record.name();
-    let (id, parent) = (
-        record.id(),
-        record.parent.as_ref().map(|parent| parent.id()),
-    );
+    let (id, attempt) = (record.id(), record.given_attempt());
+    let parent = record.parent.as_ref().map(|parent| parent.id());
     // A parent that was given by hand may not be what encloses it here.
     let around = record
         .parent
@@ -29,9 +27,17 @@ fn make_span(record: &Record) {
         .and_then(|parent| parent.record.span()?.id());
     let span = match around {
         Some(around) => {
-            span!(parent: around, Level::INFO, "operation", id, name, parent, reason = Empty)
+            span!(parent: around, Level::INFO, "operation", id, name, attempt, parent, reason = Empty)
         }
-        None => span!(Level::INFO, "operation", id, name, parent, reason = Empty),
+        None => span!(
+            Level::INFO,
+            "operation",
+            id,
+            name,
+            attempt,
+            parent,
+            reason = Empty
+        ),
     };
     if !span.is_disabled() {
         span.in_scope(|| info!("operation started"));

@@ -22,6 +22,10 @@ mod nesting;
 mod panics;
 mod random;
 mod registered;
+#[cfg(feature = "backon")]
+mod retries;
+#[cfg(feature = "backon")]
+mod retry_ends;
 mod script;
 mod shields;
 #[cfg(unix)]

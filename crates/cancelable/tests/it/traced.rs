@@ -95,6 +95,44 @@ async fn a_span_for_each_operation_with_what_happens_to_it() {
     assert_eq!(log.take(), expected);
 }
 
+#[cfg(feature = "backon")]
+#[tokio::test(start_paused = true)]
+async fn attempts_are_spans_that_are_told_apart_and_failures_are_events() {
+    let log = Log::default();
+    let _subscribed =
+        tracing::subscriber::set_default(Registry::default().with(Noting(log.clone())));
+    let outcome = Cancelable::new()
+        .id("1")
+        .run(async |op| {
+            let attempts = async |attempt: Operation| {
+                (attempt.attempt() == 2)
+                    .then_some(())
+                    .ok_or(std::fmt::Error)
+            };
+            op.retry([secs(1)].into_iter(), attempts).run().await
+        })
+        .await;
+    assert!(outcome.unwrap().is_ok());
+    let is_telling = |line: &String| line.contains("attempt");
+    let told: Vec<_> = log
+        .take()
+        .into_iter()
+        .filter(is_telling)
+        .map(|line| match line.split_once(" id=") {
+            // A random one.
+            Some((new, fields)) => format!("{new} {}", &fields[39..]),
+            None => line,
+        })
+        .collect();
+    let expected = [
+        r#"new operation in Some("operation") attempt=1 parent="1""#,
+        r#"WARN at 1: message=an attempt failed, and there will be another operation="1" attempt=1 error=an error occurred when formatting an argument delay=1s"#,
+        "DEBUG at 1: message=operation progressed progress=attempt 1 failed, the next begins in 1s",
+        r#"new operation in Some("operation") attempt=2 parent="1""#,
+    ];
+    assert_eq!(told, expected);
+}
+
 #[tokio::test(start_paused = true)]
 async fn a_subscriber_may_do_anything_to_the_operation_it_hears_of() {
     struct Curious;

@@ -1,0 +1,410 @@
+//! What ends attempts that would be made again: cancels, in whatever they come, and time that cannot pay for another.
+
+use std::error::Error;
+use std::io;
+use std::iter;
+use std::time::Duration;
+
+use cancelable::retry::backon::ConstantBuilder;
+use cancelable::retry::{RetryError, Stopped};
+use cancelable::{Cancelable, Cancellation, CancellationToken, Operation, OperationStatus, Reason};
+use tokio::task::unconstrained;
+use tokio::time::{Instant, sleep};
+
+use crate::support::{Handle, Log, poll_once, secs};
+
+fn every(delay: Duration) -> ConstantBuilder {
+    ConstantBuilder::new().with_delay(delay).without_max_times()
+}
+
+async fn fail(_: Operation) -> io::Result<()> {
+    Err(io::Error::other("failure"))
+}
+
+/// How a retry ends, the time it took, and the status of its operation, where `token` is cancelled after `after`.
+async fn cancelled_after<T>(
+    after: Duration,
+    body: impl AsyncFnOnce(Operation) -> Result<T, RetryError<io::Error>>,
+) -> (Result<T, RetryError<io::Error>>, Duration, OperationStatus) {
+    let token = CancellationToken::new();
+    let (start, handle) = (Instant::now(), Handle::default());
+    let run = Cancelable::new().token(&token).try_run(async |op| {
+        handle.keep(&op);
+        body(op).await
+    });
+    let cancel = async {
+        sleep(after).await;
+        token.cancel_with("no longer wanted");
+    };
+    let (outcome, ()) = futures_util::future::join(run, cancel).await;
+    (outcome, start.elapsed(), handle.there().status())
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_cancel_ends_the_back_off_at_once() {
+    let (outcome, elapsed, status) = cancelled_after(secs(5), async |op| {
+        op.retry(every(secs(60)), fail).run().await
+    })
+    .await;
+    let error = outcome.unwrap_err();
+    assert_eq!(error.cancellation().unwrap().message(), "no longer wanted");
+    assert_eq!(
+        error.to_string(),
+        "stopped after 1 attempt: no longer wanted"
+    );
+    // What failed before is known, since the body has a last word.
+    assert_eq!((error.attempts(), error.failures().count()), (1, 1));
+    assert_eq!((elapsed, status), (secs(5), OperationStatus::Cancelled));
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_cancel_drops_the_attempt_and_there_is_no_other() {
+    let log = Log::default();
+    let (outcome, elapsed, status) = cancelled_after(secs(5), async |op| {
+        let hang = async |_| {
+            let _dropped = log.note_on_drop("dropped");
+            sleep(secs(60)).await;
+            Ok(())
+        };
+        op.retry(every(secs(1)), hang).run().await
+    })
+    .await;
+    let error = outcome.unwrap_err();
+    // As the operation tells it, not as the attempt, which was cancelled by its parent.
+    assert_eq!(error.cancellation().unwrap().reason(), Reason::Manual);
+    assert_eq!((error.attempts(), error.failures().count()), (1, 0));
+    assert_eq!((elapsed, status), (secs(5), OperationStatus::Cancelled));
+    assert_eq!(log.take(), ["dropped"]);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_value_that_an_attempt_has_after_all_is_returned() {
+    let (outcome, _, status) = cancelled_after(secs(5), async |op| {
+        let listen = async |attempt: Operation| {
+            attempt.cancelled().await;
+            Ok("a last word")
+        };
+        op.retry(every(secs(1)), listen).run().await
+    })
+    .await;
+    assert_eq!(outcome.unwrap(), "a last word");
+    assert_eq!(status, OperationStatus::Completed);
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_error_after_a_cancel_is_not_retried() {
+    let (outcome, _, status) = cancelled_after(secs(5), async |op| {
+        let listen = async |attempt: Operation| {
+            attempt.cancelled().await;
+            fail(attempt).await
+        };
+        op.retry(every(Duration::ZERO), listen)
+            .when(|_| unreachable!("nobody asks of an error after a cancel"))
+            .run()
+            .await
+    })
+    .await;
+    let error = outcome.unwrap_err();
+    assert_eq!(error.cancellation().unwrap().message(), "no longer wanted");
+    assert_eq!(error.last().unwrap().to_string(), "failure");
+    assert_eq!((error.attempts(), status), (1, OperationStatus::Cancelled));
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_attempt_without_a_timeout_has_the_grace_of_its_operation() {
+    for (timeout, expected) in [(None, secs(8)), (Some(secs(60)), secs(5))] {
+        let token = CancellationToken::new();
+        let start = Instant::now();
+        let run = Cancelable::new()
+            .token(&token)
+            .grace(secs(10))
+            .try_run(async |op| {
+                let retry = op.retry(every(secs(1)), async |_| {
+                    sleep(secs(8)).await;
+                    Ok(())
+                });
+                match timeout {
+                    Some(timeout) => retry.attempt_timeout(timeout).run().await,
+                    None => retry.run().await,
+                }
+            });
+        let cancel = async {
+            sleep(secs(5)).await;
+            token.cancel();
+        };
+        let (outcome, ()): (Result<_, RetryError<io::Error>>, _) =
+            futures_util::future::join(run, cancel).await;
+        assert_eq!(outcome.is_ok(), timeout.is_none());
+        assert_eq!(start.elapsed(), expected);
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn no_attempt_is_made_in_an_operation_that_was_cancelled() {
+    let outcome = Cancelable::new()
+        .grace(secs(1))
+        .run(async |op| {
+            op.cancel_with("by the body");
+            op.retry(every(secs(1)), async |_| -> io::Result<()> {
+                unreachable!()
+            })
+            .run()
+            .await
+        })
+        .await;
+    let error = outcome.unwrap().unwrap_err();
+    assert_eq!(
+        (error.attempts(), error.to_string()),
+        (0, "by the body".to_owned())
+    );
+}
+
+/// Errors that are a cancel, or carry one.
+#[tokio::test(start_paused = true)]
+async fn an_error_that_carries_a_cancel_is_never_retried() {
+    #[derive(Debug)]
+    struct Wrapped(Box<dyn Error + Send + Sync>);
+    impl std::fmt::Display for Wrapped {
+        fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+            f.write_str("wrapped")
+        }
+    }
+    impl Error for Wrapped {
+        fn source(&self) -> Option<&(dyn Error + 'static)> {
+            Some(&*self.0)
+        }
+    }
+    let why = Cancellation::new(Reason::Timeout);
+    let itself = || anyhow::Error::new(why.clone());
+    let deep = || io::Error::other(Wrapped(io::Error::other(why.clone()).into()));
+    type Make<'a> = &'a dyn Fn() -> anyhow::Error;
+    let makes: [Make<'_>; 5] = [
+        &itself,
+        &|| itself().context("in a context"),
+        &|| deep().into(),
+        &|| Wrapped(deep().into()).into(),
+        &|| RetryError::<io::Error>::from(why.clone()).into(),
+    ];
+    for make in makes {
+        let outcome = Cancelable::new()
+            .run(async |op| {
+                op.retry(every(secs(1)), async |_| Err::<(), _>(make()))
+                    .when(|_| unreachable!("nobody asks of a cancel"))
+                    .attempt_timeout(secs(60))
+                    .run()
+                    .await
+            })
+            .await;
+        let error = outcome.unwrap().unwrap_err();
+        assert_eq!(error.attempts(), 1);
+        assert_eq!(error.cancellation(), Some(&why));
+        assert!(error.last().is_some());
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_attempt_that_is_cancelled_by_itself_is_not_retried() {
+    for gives_error in [false, true] {
+        let outcome = Cancelable::new()
+            .run(async |op| {
+                let attempts = async |attempt: Operation| {
+                    attempt
+                        .cancel_with(Cancellation::new(Reason::Timeout).with_message("this one"));
+                    match gives_error {
+                        true => fail(attempt).await,
+                        false => std::future::pending().await,
+                    }
+                };
+                op.retry(every(secs(1)), attempts).run().await
+            })
+            .await;
+        let error = outcome.unwrap().unwrap_err();
+        assert_eq!(error.cancellation().unwrap().message(), "this one");
+        assert_eq!(error.failures().count(), usize::from(gives_error));
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_attempt_that_the_time_left_cannot_pay_for_is_not_waited_for() {
+    // The limit, the back-off, what an attempt needs; how many are made, and in what time.
+    for (limit, delay, needs, attempts, elapsed) in [
+        (secs(10), secs(4), secs(0), 3, secs(8)),
+        (secs(10), secs(5), secs(0), 2, secs(5)),
+        (secs(10), secs(4), secs(3), 2, secs(4)),
+        (secs(10), secs(4), secs(2), 2, secs(4)),
+        (secs(10), secs(0), secs(10), 0, secs(0)),
+        (secs(10), Duration::MAX, secs(1), 1, secs(0)),
+        (secs(10), secs(1), Duration::MAX, 0, secs(0)),
+    ] {
+        let (start, handle) = (Instant::now(), Handle::default());
+        let outcome: Result<(), _> = Cancelable::new()
+            .timeout(limit)
+            .try_run(async |op| {
+                handle.keep(&op);
+                op.retry(every(delay), fail)
+                    .attempt_needs(needs)
+                    .run()
+                    .await
+            })
+            .await;
+        let error = outcome.unwrap_err();
+        let context = (limit, delay, needs);
+        let Stopped::OutOfTime { needed, left } = *error.stopped() else {
+            panic!("{error} {context:?}");
+        };
+        assert_eq!(
+            (error.attempts(), start.elapsed()),
+            (attempts, elapsed),
+            "{context:?}"
+        );
+        assert_eq!(left, limit - elapsed, "{context:?}");
+        assert!(needed >= left, "{context:?}");
+        // It gave up by itself: nobody cancelled it.
+        assert_eq!(handle.there().status(), OperationStatus::Failed);
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn the_time_of_what_encloses_the_operation_counts_as_well() {
+    let start = Instant::now();
+    let outcome = Cancelable::new()
+        .timeout(secs(10))
+        .run(async |_| {
+            let inner = Cancelable::new();
+            inner
+                .run(async |op| op.retry(every(secs(20)), fail).run().await)
+                .await
+        })
+        .await;
+    let error = outcome.unwrap().unwrap().unwrap_err();
+    assert!(matches!(error.stopped(), Stopped::OutOfTime { .. }));
+    assert_eq!(start.elapsed(), Duration::ZERO);
+}
+
+/// The limit of the operation is no timeout of an attempt, though an attempt may find it first.
+#[tokio::test(start_paused = true)]
+async fn the_operations_own_timeout_is_not_retried() {
+    let hang = async |_| {
+        sleep(secs(60)).await;
+        io::Result::Ok(())
+    };
+    // The attempt's time is up before, with, and after the operation's; or no attempt takes any time.
+    for attempt in [secs(3), secs(5), secs(7)] {
+        let (start, handle) = (Instant::now(), Handle::default());
+        let outcome = Cancelable::new()
+            .timeout(secs(5))
+            .run(async |op| {
+                handle.keep(&op);
+                let retry = op.retry(iter::repeat(Duration::ZERO), hang);
+                retry.attempt_timeout(attempt).run().await
+            })
+            .await;
+        assert_eq!(outcome.unwrap_err().to_string(), "timed out after 5s");
+        assert_eq!(start.elapsed(), secs(5));
+        assert_eq!(handle.there().status(), OperationStatus::Cancelled);
+    }
+}
+
+/// Attempts that fail at once, with nothing in between, neither keep the operation from its end nor others from their turn.
+#[tokio::test]
+async fn attempts_that_fail_at_once_keep_nobody_from_anything() {
+    let token = CancellationToken::new();
+    let run = Cancelable::new()
+        .token(&token)
+        .try_run(async |op| op.retry(iter::repeat(Duration::ZERO), fail).run().await);
+    let cancel = async {
+        tokio::task::yield_now().await;
+        token.cancel();
+    };
+    // Nor where nothing else makes them give way.
+    let both = unconstrained(futures_util::future::join(run, cancel));
+    let (outcome, ()): (Result<(), RetryError<io::Error>>, _) = both.await;
+    assert!(outcome.unwrap_err().cancellation().is_some());
+
+    let limited = Cancelable::new().timeout(Duration::from_millis(20));
+    let outcome = limited
+        .run(async |op| op.retry(iter::repeat(Duration::ZERO), fail).run().await)
+        .await;
+    assert_eq!(outcome.unwrap_err().reason(), Reason::Timeout);
+}
+
+#[tokio::test(start_paused = true)]
+async fn law_o5_a_retry_in_a_shielded_section_goes_on_in_spite_of_a_cancel() {
+    let (log, start) = (Log::default(), Instant::now());
+    let (outcome, elapsed, status) = cancelled_after(secs(5), async |op| {
+        let attempts = async |attempt: Operation| {
+            sleep(secs(3)).await;
+            match attempt.attempt() {
+                4 => Ok(()),
+                _ => fail(attempt).await,
+            }
+        };
+        let section = op.retry(every(secs(2)), attempts).run();
+        let section = async {
+            let outcome = section.await;
+            log.note(format!("{:?} {outcome:?}", start.elapsed()));
+            outcome
+        };
+        op.shield(section).await
+    })
+    .await;
+    // The section had its value; the cancel came right after it.
+    assert_eq!(log.take(), ["18s Ok(())"]);
+    assert!(outcome.unwrap_err().cancellation().is_some());
+    assert_eq!((elapsed, status), (secs(18), OperationStatus::Cancelled));
+}
+
+#[tokio::test(start_paused = true)]
+async fn law_o5_the_time_of_a_retry_in_a_shielded_section_is_the_shields() {
+    let outcome = Cancelable::new()
+        .timeout(secs(1))
+        .grace(secs(60))
+        .run(async |op| {
+            let section = op.retry(every(secs(4)), fail).run();
+            op.shield(section).limit(secs(10)).await.unwrap()
+        })
+        .await;
+    let error = outcome.unwrap().unwrap_err();
+    let (needed, left) = (secs(4), secs(2));
+    assert_eq!(*error.stopped(), Stopped::OutOfTime { needed, left });
+    assert_eq!(error.attempts(), 3);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_retry_that_is_dropped_drops_its_attempt() {
+    let (log, handle) = (Log::default(), Handle::default());
+    let outcome = Cancelable::new()
+        .run(async |op| {
+            let mut retry = Box::pin(
+                op.retry(every(secs(1)), async |attempt: Operation| {
+                    handle.keep(&attempt);
+                    let _dropped = log.note_on_drop("dropped");
+                    std::future::pending::<io::Result<()>>().await
+                })
+                .run(),
+            );
+            assert!(poll_once(retry.as_mut()).is_pending());
+            drop(retry);
+            log.take()
+        })
+        .await;
+    assert_eq!(outcome.unwrap(), ["dropped"]);
+    let context = handle.there().context();
+    assert_eq!(context.cancellation.unwrap().reason(), Reason::Dropped);
+}
+
+/// A handle is enough, wherever it is used, for as long as the operation is not cancelled.
+#[tokio::test(start_paused = true)]
+async fn law_o9_attempts_are_current_outside_of_the_body_as_well() {
+    let handle = Handle::default();
+    let run = Cancelable::new().run(async |op| handle.keep(&op));
+    assert!(run.await.is_ok());
+    let op = handle.there();
+    let attempts = async |attempt: Operation| {
+        assert_eq!(Operation::current().unwrap().id(), attempt.id());
+        Ok::<_, io::Error>(attempt.context().parent_id)
+    };
+    let parent = op.retry(every(secs(1)), attempts).run().await;
+    assert_eq!(parent.unwrap().as_deref(), Some(op.id()));
+    assert!(Operation::current().is_none());
+}
