@@ -231,3 +231,33 @@ fn law_o8_a_long_line_of_parents_needs_no_stack() {
     });
     thread.unwrap().join().unwrap();
 }
+
+#[tokio::test(start_paused = true)]
+async fn law_t4_each_cause_of_an_operation_is_as_the_one_around_it_tells_it() {
+    let handles = [Handle::default(), Handle::default(), Handle::default()];
+    let [outer, middle, inner] = &handles;
+    let outcome = Cancelable::new()
+        .timeout(secs(1))
+        .run(async |op| {
+            outer.keep(&op);
+            let run = Cancelable::new().run(async |op| {
+                middle.keep(&op);
+                let run = Cancelable::new().run(async |op| {
+                    inner.keep(&op);
+                    pending::<()>().await;
+                });
+                run.await
+            });
+            let _ = run.await;
+        })
+        .await;
+    assert_eq!(outcome.unwrap_err().reason(), Reason::Timeout);
+    let [outer, middle, inner] = handles.each_ref().map(Handle::there);
+    let why = inner.cancellation().unwrap();
+    assert_eq!(*why.origin(), Origin::parent(middle.id()));
+    let cause = why.cause().unwrap();
+    assert_eq!(*cause.origin(), Origin::parent(outer.id()));
+    assert_eq!(Some(&cause), middle.cancellation().as_ref());
+    assert_eq!(cause.cause(), outer.cancellation());
+    assert_eq!(why.root_cause().message(), "timed out after 1s");
+}

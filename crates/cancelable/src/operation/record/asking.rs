@@ -160,6 +160,22 @@ impl Record {
         if !self.is_cancelled() {
             return None;
         }
+        if let Some(asked) = self.late().asked.get() {
+            return Some(asked);
+        }
+        // What cancelled the operations around it as well, from the outside in: each has its parent's for its cause.
+        let unaware: Vec<_> = self
+            .reached_from()
+            .take_while(|record| record.is_cancelled() && record.late().asked.get().is_none())
+            .collect();
+        for record in unaware.into_iter().rev() {
+            record.notice();
+        }
+        self.late().asked.get()
+    }
+
+    /// Notes that it was asked to stop, if what it runs in has noted that.
+    fn notice(&self) {
         let mut is_first = false;
         let asked = self.late().asked.get_or_init(|| {
             is_first = true;
@@ -171,7 +187,11 @@ impl Record {
                     if why.reason() == Reason::Parent
                         && why.cause() == parent.token().cancellation() =>
                 {
-                    why.with_origin(Origin::parent(parent.id()))
+                    let why = why.with_origin(Origin::parent(parent.id()));
+                    match parent.cancellation() {
+                        Some(cause) => why.with_cause(cause),
+                        None => why,
+                    }
                 }
                 Some(_) | None => why,
             };
@@ -183,7 +203,6 @@ impl Record {
         if is_first && let Some(span) = self.span() {
             trace::asked(span, &asked.why);
         }
-        Some(asked)
     }
 
     /// How long before `moment` it was asked to stop; at most for as long as it has been running.
