@@ -19,6 +19,19 @@ pub(crate) fn said(panic: &(dyn Any + Send)) -> String {
     }
 }
 
+/// Calls what is somebody else's and may panic: then this is the panic as an error's text.
+///
+/// # Errors
+///
+/// What it panicked with, which is dropped without harm.
+pub(crate) fn caught<T>(call: impl FnOnce() -> T) -> Result<T, String> {
+    catch_unwind(AssertUnwindSafe(call)).map_err(|payload| {
+        let said = said(&*payload);
+        discard(payload);
+        said
+    })
+}
+
 /// Drops what is somebody else's and may panic as it is dropped.
 pub(crate) fn discard<T>(value: T) {
     if let Err(payload) = catch_unwind(AssertUnwindSafe(|| drop(value))) {

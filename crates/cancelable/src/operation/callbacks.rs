@@ -1,11 +1,11 @@
 //! What an operation calls, and calling it so that a panic harms nobody else.
 
-use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 
 use cancelable_core::{OperationContext, Progress};
 
 use super::Operation;
+use crate::panic;
 
 /// Called once, with a snapshot.
 pub(crate) type OnEnd = Box<dyn FnOnce(&OperationContext) + Send>;
@@ -27,11 +27,31 @@ impl Callbacks {
     pub(super) fn end_unheard(&self) -> bool {
         self.complete.is_empty() && self.cancel.is_empty() && self.error.is_empty()
     }
+
+    /// Drops what is not called any more, one by one: the drop of each may panic, and two at once would be the end of the
+    /// process.
+    pub(super) fn discard(self) {
+        let Self {
+            start,
+            progress,
+            complete,
+            cancel,
+            error,
+        } = self;
+        progress.into_iter().for_each(panic::discard);
+        for unheard in [start, complete, cancel, error] {
+            unheard.into_iter().for_each(panic::discard);
+        }
+    }
 }
 
 /// Calls `callback`; a panic in it is logged and goes no further.
 pub(super) fn call(what: &'static str, callback: impl FnOnce()) {
-    if catch_unwind(AssertUnwindSafe(callback)).is_err() {
-        tracing::error!(callback = what, "a callback of an operation panicked");
+    if let Err(error) = panic::caught(callback) {
+        tracing::error!(
+            callback = what,
+            error,
+            "a callback of an operation panicked"
+        );
     }
 }

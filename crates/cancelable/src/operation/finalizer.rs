@@ -1,7 +1,6 @@
 //! Finalizers: asynchronous cleanup that is run when the body is gone, whichever way it ended (O7).
 
 use std::fmt::{self, Display};
-use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::pin::Pin;
 use std::time::Duration;
 
@@ -37,7 +36,7 @@ impl Finalizer {
     /// Begins it. A panic there is a failure.
     pub(crate) fn begin(self, operation: Operation) -> Result<Cleaning, String> {
         let Self { make, .. } = self;
-        catch_unwind(AssertUnwindSafe(|| make(operation))).map_err(|payload| panic::said(&*payload))
+        panic::caught(|| make(operation))
     }
 }
 

@@ -243,7 +243,7 @@ impl Record {
             Ending::Cancelled => (CANCELLED, None),
             Ending::Failed(error) => (FAILED, Some(error)),
         };
-        let callbacks = self.change(|changing| {
+        let mut callbacks = self.change(|changing| {
             let at = Instant::now();
             let asked = self.asked_before(at);
             changing.is_closed = true;
@@ -256,15 +256,15 @@ impl Record {
         if self.watched().is_some() || self.span().is_some() {
             self.tell_end();
         }
-        if callbacks.end_unheard() {
-            return;
+        if !callbacks.end_unheard() {
+            let (what, heard) = match status {
+                COMPLETED => ("on_complete", &mut callbacks.complete),
+                CANCELLED => ("on_cancel", &mut callbacks.cancel),
+                _ => ("on_error", &mut callbacks.error),
+            };
+            self.call(what, std::mem::take(heard));
         }
-        let (what, callbacks) = match status {
-            COMPLETED => ("on_complete", callbacks.complete),
-            CANCELLED => ("on_cancel", callbacks.cancel),
-            _ => ("on_error", callbacks.error),
-        };
-        self.call(what, callbacks);
+        callbacks.discard();
     }
 
     #[cold]

@@ -5,7 +5,6 @@
 
 use std::any::Any;
 use std::future::poll_fn;
-use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::pin::Pin;
 use std::task::Poll;
 use std::time::Duration;
@@ -128,16 +127,13 @@ async fn finalize(operation: &Operation, finalizer: Finalizer) {
         Err(error) => return failed(&error),
     };
     let mut alarm = Instant::now().checked_add(limit).map(Alarm::at);
-    let ended = poll_fn(|cx| {
-        let polled = catch_unwind(AssertUnwindSafe(|| cleaning.as_mut().poll(cx)));
-        match polled {
-            Ok(Poll::Ready(outcome)) => Poll::Ready(Some(outcome)),
-            Err(payload) => Poll::Ready(Some(Err(panic::said(&*payload)))),
-            Ok(Poll::Pending) => match &mut alarm {
-                Some(alarm) => alarm.poll(cx).map(|()| None),
-                None => Poll::Pending,
-            },
-        }
+    let ended = poll_fn(|cx| match panic::caught(|| cleaning.as_mut().poll(cx)) {
+        Ok(Poll::Ready(outcome)) => Poll::Ready(Some(outcome)),
+        Err(panicked) => Poll::Ready(Some(Err(panicked))),
+        Ok(Poll::Pending) => match &mut alarm {
+            Some(alarm) => alarm.poll(cx).map(|()| None),
+            None => Poll::Pending,
+        },
     })
     .await;
     panic::discard(cleaning);

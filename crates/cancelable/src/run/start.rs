@@ -13,9 +13,9 @@ use crate::Signal;
 use crate::builder::{Cancelable, More};
 use crate::operation::current::{self, Shielded};
 use crate::operation::{Duties, Operation, Record, Watched, trace};
-use crate::panic::Payload;
+use crate::panic::{self, Payload};
 use crate::signal::{self, Listening};
-use crate::source::{self, AnyOf, BoxedSource, Source, any_of};
+use crate::source::{self, AnyOf, Source, any_of};
 
 /// An operation that has started, with what its driver has to keep and to poll.
 pub(super) struct Started {
@@ -61,12 +61,18 @@ impl Watch {
         if self.sources.is_empty() || record.is_cancelled() {
             return;
         }
-        let begun = catch_unwind(AssertUnwindSafe(|| Pin::new(&mut self.sources).begin(now)));
+        let begun = catch_unwind(AssertUnwindSafe(|| {
+            let fired = Pin::new(&mut self.sources).begin(now);
+            if fired.is_none() {
+                self.tell_deadline(record);
+            }
+            fired
+        }));
         match begun {
             Ok(Some(why)) => {
                 record.token().cancel_with(why);
             }
-            Ok(None) => self.tell_deadline(record),
+            Ok(None) => {}
             Err(payload) => self.panicked = Some(payload),
         }
     }
@@ -76,9 +82,13 @@ impl Watch {
         self.panicked.take()
     }
 
-    /// Stops the sources.
+    /// Stops the sources, by dropping them. What ends by then ends as it would have: a panic of a drop is logged.
     pub(super) fn stop_sources(&mut self) {
-        self.sources = any_of(Vec::<BoxedSource>::new());
+        for source in self.sources.take_members() {
+            if let Err(error) = panic::caught(|| drop(source)) {
+                tracing::error!(error, "a source panicked as it was dropped");
+            }
+        }
     }
 
     /// Polls the sources, and says why if one has fired.
@@ -106,6 +116,12 @@ impl Watch {
             self.known = known;
             record.set_sources_deadline(known);
         }
+    }
+}
+
+impl Drop for Watch {
+    fn drop(&mut self) {
+        self.stop_sources();
     }
 }
 

@@ -1,11 +1,11 @@
 //! What the end of a body means for its operation, and for the caller.
 
 use std::fmt::Display;
-use std::panic::{AssertUnwindSafe, catch_unwind};
 
 use cancelable_core::Cancellation;
 
 use crate::operation::Ending;
+use crate::panic;
 
 /// How `run` and `try_run` judge what a body returned.
 pub(super) trait Verdict<T> {
@@ -21,7 +21,7 @@ pub(super) trait Verdict<T> {
 
 /// The error's text. Its `Display` is somebody else's code, and the operation has to end.
 fn shown(error: &impl Display) -> String {
-    catch_unwind(AssertUnwindSafe(|| error.to_string()))
+    panic::caught(|| error.to_string())
         .unwrap_or_else(|_| "an error that panics as it is shown".to_owned())
 }
 

@@ -44,6 +44,11 @@ impl AnyOf {
         self.members.is_empty()
     }
 
+    /// Takes them out, so that whoever drops them decides how.
+    pub(crate) fn take_members(&mut self) -> Vec<BoxedSource> {
+        std::mem::take(&mut self.members)
+    }
+
     /// `ask` says of a member whether it has fired; `now` is the moment, where that is known.
     fn first(
         &mut self,

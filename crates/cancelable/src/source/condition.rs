@@ -2,7 +2,6 @@
 
 use std::fmt::{self, Display};
 use std::future::pending;
-use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::pin::Pin;
 use std::task::{Context, Poll};
 use std::time::Duration;
@@ -115,8 +114,7 @@ pub(super) async fn ask<T: Send + 'static>(
     let (mut checks, mut failures) = (0_u64, 0_u64);
     loop {
         let asked = NotBegunIsTakenBack(spawn_blocking(move || {
-            let answer = catch_unwind(AssertUnwindSafe(&mut check));
-            let answer = answer.unwrap_or_else(|payload| Err(panic::said(&*payload)));
+            let answer = panic::caught(&mut check).unwrap_or_else(Err);
             (check, answer)
         }));
         let Ok((returned, answer)) = asked.await else {

@@ -13,7 +13,7 @@ use super::{AllOf, AnyOf, all_of, any_of};
 ///
 /// An operation tells its sources of its [start](Self::begin), polls them whenever its body has to wait, and drops them as it
 /// ends. It never polls one that has fired. One that panics is a bug in the program, as a body that panics is: the operation
-/// ends Failed, and the panic goes on.
+/// ends Failed, and the panic goes on; but one that panics as it is dropped changes nothing any more, and is logged.
 #[diagnostic::on_unimplemented(
     message = "`{Self}` is not a source",
     note = "make a source of a future with `source::from_future(future)`; what it returns is to be a message, a `Reason` or a \

@@ -12,6 +12,7 @@ mod dropped;
 mod endings;
 mod finalizers;
 mod graces;
+mod hostile;
 #[cfg(feature = "tokio-util")]
 mod interop;
 mod items;

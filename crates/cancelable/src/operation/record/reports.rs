@@ -27,8 +27,10 @@ impl Record {
             changing.progress = Some(progress.clone());
             changing.callbacks.progress.clone()
         });
+        let progress = &progress;
         for callback in callbacks {
-            callbacks::call("on_progress", || callback(reporter, &progress));
+            // Dropped in there as well: it may be the last of it.
+            callbacks::call("on_progress", move || callback(reporter, progress));
         }
     }
 
