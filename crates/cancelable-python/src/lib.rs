@@ -7,6 +7,7 @@
 //!    may call anything.
 //! 2. **A cancel is heard on the loop's own thread**: whoever cancels elsewhere leaves word, and wakes the loop.
 
+mod done;
 mod fork;
 mod log;
 mod loops;
@@ -17,10 +18,15 @@ mod token;
 #[pyo3::pymodule(gil_used = false)]
 mod _core {
     #[pymodule_export]
+    use crate::loops::Home;
+    #[pymodule_export]
     use crate::token::Token;
 
+    use pyo3::prelude::*;
+
     #[pymodule_init]
-    fn init(module: &pyo3::Bound<'_, pyo3::types::PyModule>) -> pyo3::PyResult<()> {
+    fn init(module: &Bound<'_, PyModule>) -> PyResult<()> {
+        module.add("DONE", crate::done::Done)?;
         crate::fork::watch(module)
     }
 }

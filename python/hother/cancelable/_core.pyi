@@ -1,17 +1,28 @@
-from collections.abc import Callable
+from collections.abc import Callable, Coroutine
 from datetime import datetime
-from typing import Any, Self, final
+from typing import Any, ClassVar, Self, final
 
 import anyio
 from typing_extensions import disjoint_base
 
 from .core.models import CancelationReason
 
-__all__ = ["Token"]
+__all__ = ["DONE", "Home", "Token"]
+
+DONE: Coroutine[Any, Any, None]
+
+@final
+class Home:
+    @staticmethod
+    def current() -> Home | None: ...
+    def post(self, letter: Callable[[], object]) -> bool: ...
+    def is_here(self) -> bool: ...
 
 @disjoint_base
 class Token:
-    def __new__(cls, *args: object, **_data: object) -> Self: ...
+    _own_fields: ClassVar[Any]
+    def __new__(cls, **data: Any) -> Self: ...
+    def __init__(self, **data: Any) -> None: ...
     @property
     def id(self) -> str: ...
     @id.setter  # noqa: A003, since that is the name that programs know
@@ -32,7 +43,7 @@ class Token:
     def cancelled_at(self) -> datetime | None: ...
     @cancelled_at.setter
     def cancelled_at(self, value: datetime | None) -> None: ...
-    def cancel_sync(
+    def _cancel_sync(
         self, reason: CancelationReason | str | None = None, message: str | None = None
     ) -> bool: ...
     def _cancel(

@@ -12,6 +12,7 @@ use super::mailbox::{Mailbox, Postman};
 use crate::{fork, log};
 
 /// A loop, by a handle that does not keep it alive, and the letters that lie in wait for it.
+#[pyclass(frozen, module = "hother.cancelable._core")]
 #[derive(Clone, Debug)]
 pub(crate) struct Home(Arc<Place>);
 
@@ -31,8 +32,10 @@ enum Kind {
     Trio,
 }
 
+#[pymethods]
 impl Home {
     /// The loop that runs on this thread, if any does.
+    #[staticmethod]
     pub(crate) fn current(py: Python<'_>) -> PyResult<Option<Self>> {
         let Some((kind, running)) = running(py)? else {
             return Ok(None);
@@ -88,7 +91,9 @@ impl Home {
         };
         is_task.unwrap_or(false)
     }
+}
 
+impl Home {
     pub(super) fn mailbox(&self) -> &Mailbox {
         &self.0.mailbox
     }

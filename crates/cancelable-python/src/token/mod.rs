@@ -18,6 +18,7 @@ use cancelable_core::{Cancellation, CancellationToken, Reason, Registration};
 use parking_lot::Mutex;
 use pyo3::IntoPyObjectExt;
 use pyo3::exceptions::{PyTypeError, PyValueError};
+use pyo3::intern;
 use pyo3::prelude::*;
 use pyo3::sync::PyOnceLock;
 use pyo3::types::{PyDict, PyString, PyTuple};
@@ -177,7 +178,7 @@ impl Token {
 impl Token {
     /// Takes anything: the fields are for `__init__`, as they are with a model.
     #[new]
-    #[pyo3(signature = (*args, **_data))]
+    #[pyo3(signature = (*args, **_data), text_signature = "(**data)")]
     fn new(args: &Bound<'_, PyTuple>, _data: Option<&Bound<'_, PyDict>>) -> Self {
         let around = args.get_item(0).ok();
         let around = around.and_then(|it| it.cast_into::<Around>().ok());
@@ -185,6 +186,23 @@ impl Token {
             core: around.map_or_else(CancellationToken::new, |it| it.get().core.clone()),
             more: Mutex::default(),
         }
+    }
+
+    /// The class that knows the fields sees to it, where there is anything to set.
+    #[pyo3(signature = (**data))]
+    fn __init__(slf: &Bound<'_, Self>, data: Option<Bound<'_, PyDict>>) -> PyResult<()> {
+        let py = slf.py();
+        if data.is_some() || !slf.getattr(intern!(py, "_own_fields"))?.is_none() {
+            let data = data.unwrap_or_else(|| PyDict::new(py));
+            slf.call_method1("_fill", (data,))?;
+        }
+        Ok(())
+    }
+
+    /// The fields that a class has beside the native ones.
+    #[classattr]
+    fn _own_fields() -> Option<Py<PyDict>> {
+        None
     }
 
     /// A name that no other token has, unless it was given one: by it tokens are compared.
@@ -294,7 +312,7 @@ impl Token {
     ///
     /// A member of `CancelationReason` given first is the reason, any other string the message.
     #[pyo3(signature = (reason = None, message = None))]
-    fn cancel_sync(
+    fn _cancel_sync(
         &self,
         reason: Option<&Bound<'_, PyAny>>,
         message: Option<String>,
@@ -319,12 +337,18 @@ impl Token {
     }
 
     /// Has `callback` called with the token when that is cancelled.
-    fn _listen(slf: &Bound<'_, Self>, callback: Py<PyAny>) -> PyResult<()> {
-        Self::listen(slf, Kind::Callback, callback).map(drop)
+    fn _listen(slf: &Bound<'_, Self>, callback: Bound<'_, PyAny>) -> PyResult<()> {
+        if !callback.is_callable() {
+            let kind = callback.get_type();
+            let what = format!("callback must be callable, got {}", kind.name()?);
+            return Err(PyTypeError::new_err(what));
+        }
+        Self::listen(slf, Kind::Callback, callback.unbind()).map(drop)
     }
 
     /// Has this token cancelled when `other` is.
-    fn _link(&self, other: &Bound<'_, Self>, keeps_reason: bool, is_linked: bool) -> PyResult<()> {
+    fn _link(&self, other: &Bound<'_, PyAny>, keeps_reason: bool, is_linked: bool) -> PyResult<()> {
+        let other = other.cast::<Self>().map_err(|_| not_a_token(other))?;
         if self.core.is_cancelled() {
             return Ok(());
         }
@@ -440,6 +464,16 @@ fn said(reason: Option<&Bound<'_, PyAny>>, message: Option<String>) -> PyResult<
             first.get_type().name()?
         ))),
     }
+}
+
+fn not_a_token(given: &Bound<'_, PyAny>) -> PyErr {
+    PyTypeError::new_err(format!(
+        "token must be a CancelationToken, got {}: of an operation it is its .token",
+        given
+            .get_type()
+            .name()
+            .map_or_else(|_| "another object".into(), |it| it.to_string())
+    ))
 }
 
 fn cancellation(reason: Reason, message: Option<String>) -> Cancellation {

@@ -8,12 +8,12 @@ class OperationStatus(str, Enum):  # noqa: UP042, since str() of a member is its
 
     PENDING = "pending"
     RUNNING = "running"
-    CANCELLING = "cancelling"
     COMPLETED = "completed"
     CANCELLED = "cancelled"
     FAILED = "failed"
     TIMEOUT = "timeout"
     SHIELDED = "shielded"
+    CANCELLING = "cancelling"
 
 
 class CancelationReason(str, Enum):  # noqa: UP042, since str() of a member is its name
