@@ -30,6 +30,7 @@ tests! {
     cpu_loop: "07_cpu_loop",
     graceful_shutdown: "08_graceful_shutdown",
     tokio_util: "09_tokio_util",
+    retry: "10_retry",
 }
 
 #[track_caller]
