@@ -36,6 +36,7 @@ mod sources;
 mod starts;
 mod support;
 mod sweep;
+mod sweep_duties;
 mod tasks;
 mod threads;
 mod traced;

@@ -1,6 +1,6 @@
 //! S1, S2 and S5: sources by themselves and inside others, and what happens to them at an end.
 
-use std::future::{Pending, pending};
+use std::future::pending;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::pin::{Pin, pin};
 use std::sync::Arc;
@@ -9,6 +9,7 @@ use std::time::Duration;
 
 use cancelable::source::{self, BoxedSource, Source, all_of, any_of};
 use cancelable::{Cancelable, Cancellation, CancellationToken, OperationStatus, Origin, Reason};
+use cancelable_testing::ScriptedSource;
 use tokio::time::{Instant, sleep};
 
 use crate::support::{Handle, Log, compute_for, heard, poll_once, secs};
@@ -315,18 +316,6 @@ async fn law_o3_with_the_first_of_any_the_others_are_gone() {
 
 #[tokio::test(start_paused = true)]
 async fn law_o1_a_source_that_panics_ends_it_failed_and_goes_on() {
-    struct FallsOver(Pending<()>);
-    impl Future for FallsOver {
-        type Output = Cancellation;
-        fn poll(self: Pin<&mut Self>, _: &mut Context<'_>) -> Poll<Cancellation> {
-            unreachable!("it fell over as it began")
-        }
-    }
-    impl Source for FallsOver {
-        fn begin(self: Pin<&mut Self>, _: Instant) -> Option<Cancellation> {
-            panic!("fell over: {:?}", self.0)
-        }
-    }
     let (log, handle, alive) = (Log::default(), Handle::default(), Arc::new(()));
     let (keep, body) = (handle.clone(), log.clone());
     let panics = source::from_future(async {
@@ -352,7 +341,9 @@ async fn law_o1_a_source_that_panics_ends_it_failed_and_goes_on() {
 
     let cleaned = log.clone();
     let plan = heard(&log).finalizer(None, async move |_| cleaned.note("cleaned up"));
-    let run = plan.source(FallsOver(pending())).run(async |_| ());
+    let run = plan
+        .source(ScriptedSource::at_start().panics("fell over"))
+        .run(async |_| ());
     assert!(catch_unwind_of(run).await.is_err());
     assert_eq!(log.take(), ["cleaned up", "error failed"]);
 }
