@@ -18,6 +18,7 @@ import inspect
 from functools import partial
 
 import pytest
+
 from support import loops
 
 

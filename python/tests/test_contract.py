@@ -4,6 +4,7 @@ import sys
 from types import ModuleType
 
 import pytest
+
 from support import contract
 
 # What is still to come: a module, or a name in one. It only shrinks, and goes when it is empty.

@@ -6,6 +6,7 @@ import time
 import anyio
 import pytest
 import sniffio
+
 from support import leaks, loops
 from support.processes import run_python
 

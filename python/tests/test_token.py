@@ -9,6 +9,7 @@ from datetime import UTC, datetime, timedelta
 import anyio
 import anyio.lowlevel
 import pytest
+
 from hother.cancelable.core.exceptions import ManualCancelation
 from hother.cancelable.core.models import CancelationReason
 from hother.cancelable.core.token import CancelationToken, LinkedCancelationToken

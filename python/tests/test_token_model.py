@@ -10,6 +10,7 @@ from typing import Any, ClassVar
 
 import pydantic
 import pytest
+
 from hother.cancelable.core.models import CancelationReason
 from hother.cancelable.core.token import CancelationToken, LinkedCancelationToken
 from support.processes import run_python

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any, ClassVar
 
 import anyio
 import anyio.lowlevel
+
 from hother.cancelable import _core
 
 from ._model import FACTORY, Model, ModelField
