@@ -99,6 +99,6 @@ fn every_version() -> String {
     VERSIONS.map(|version| version.number).join(", ")
 }
 
-/// Where Python sources are, for tools that do not find them in `pyproject.toml`.
-const SOURCES: &str = "python";
+/// Where Python sources are.
+const SOURCES: &str = "python benches/python";
 const STUBTEST: &str = "-m mypy.stubtest --mypy-config-file pyproject.toml hother.cancelable._core";
