@@ -1,5 +1,6 @@
 //! What a token was linked to: kept for as long as it may be heard from, and to say which of them it was.
 
+use std::cell::{Cell, RefCell};
 use std::collections::HashMap;
 use std::sync::{Arc, Weak};
 
@@ -86,4 +87,25 @@ impl Links {
         self.sweep_at = 2 * self.links.len();
         gone
     }
+}
+
+/// Tokens that are held by links are let go one after the other, so that a chain of any length fits any stack (T7).
+impl Drop for Links {
+    fn drop(&mut self) {
+        let held = self.links.drain().filter_map(|(_, link)| link.through);
+        LET_GO.with_borrow_mut(|waiting| waiting.extend(held));
+        if IS_LETTING_GO.replace(true) {
+            return;
+        }
+        while let Some(token) = LET_GO.with_borrow_mut(Vec::pop) {
+            // May come back here, for the links of this one.
+            drop(token);
+        }
+        IS_LETTING_GO.set(false);
+    }
+}
+
+thread_local! {
+    static LET_GO: RefCell<Vec<Py<Token>>> = const { RefCell::new(Vec::new()) };
+    static IS_LETTING_GO: Cell<bool> = const { Cell::new(false) };
 }
