@@ -38,6 +38,6 @@ async def _run(awaitable: Awaitable[Any], over: anyio.Event) -> None:
     try:
         await awaitable
     except Exception:
-        logger.exception("a callback of a token failed")
+        logger.exception("a callback failed")
     finally:
         over.set()

@@ -1,0 +1,1 @@
+"""Decorators, streams, bridges to threads, and helpers for tests."""
