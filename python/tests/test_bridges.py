@@ -8,6 +8,7 @@ from concurrent.futures import ThreadPoolExecutor
 
 import anyio
 import pytest
+
 from hother.cancelable.utils.anyio_bridge import AnyioBridge, call_soon_threadsafe
 from hother.cancelable.utils.context_bridge import ContextBridge
 from hother.cancelable.utils.logging import get_logger

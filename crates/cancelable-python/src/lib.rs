@@ -11,6 +11,7 @@ mod done;
 mod fork;
 mod log;
 mod loops;
+mod operation;
 mod reason;
 mod token;
 
@@ -19,6 +20,8 @@ mod token;
 mod _core {
     #[pymodule_export]
     use crate::loops::Home;
+    #[pymodule_export]
+    use crate::operation::{Context, Operation, Why};
     #[pymodule_export]
     use crate::token::Token;
 

@@ -3,12 +3,14 @@
 use std::cell::RefCell;
 use std::sync::Arc;
 
-use pyo3::exceptions::PyKeyboardInterrupt;
+use pyo3::exceptions::{PyKeyboardInterrupt, PyRuntimeError};
+use pyo3::intern;
 use pyo3::prelude::*;
 use pyo3::sync::PyOnceLock;
 use pyo3::types::{PyDict, PyString, PyWeakrefMethods, PyWeakrefReference};
 
 use super::mailbox::{Mailbox, Postman};
+use super::timers::{Alarm, Timers};
 use crate::{fork, log};
 
 /// A loop, by a handle that does not keep it alive, and the letters that lie in wait for it.
@@ -24,6 +26,7 @@ struct Place {
     /// The process in which it lives, by [`fork::generation`].
     generation: u32,
     mailbox: Mailbox,
+    timers: Timers,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -50,6 +53,7 @@ impl Home {
             weak: PyWeakrefReference::new(&running)?.unbind(),
             generation: fork::generation(),
             mailbox: Mailbox::default(),
+            timers: Timers::default(),
         }));
         // What was there is dropped after the cell has been left.
         drop(LAST.replace(Some(home.clone())));
@@ -94,6 +98,62 @@ impl Home {
 }
 
 impl Home {
+    /// The task that runs on this thread, for which this is the loop.
+    pub(crate) fn current_task(&self, py: Python<'_>) -> PyResult<Py<PyAny>> {
+        let task = match self.0.kind {
+            Kind::Asyncio => current_task_of_asyncio(py)?.call0()?,
+            Kind::Trio => match trio(py)? {
+                Some(trio) => trio.call_method0("current_task")?,
+                None => py.None().into_bound(py),
+            },
+        };
+        if task.is_none() {
+            return Err(PyRuntimeError::new_err(
+                "an operation runs in a task: enter it in a coroutine that a task of the loop runs",
+            ));
+        }
+        Ok(task.unbind())
+    }
+
+    /// The time by the loop's clock, in seconds.
+    pub(crate) fn time(&self, py: Python<'_>) -> PyResult<f64> {
+        let time = match self.0.kind {
+            Kind::Asyncio => self.here(py)?.call_method0(intern!(py, "time"))?,
+            Kind::Trio => py.import("trio")?.call_method0("current_time")?,
+        };
+        time.extract()
+    }
+
+    /// Has the loop ring at this moment.
+    pub(super) fn call_at(&self, py: Python<'_>, at: f64) -> PyResult<()> {
+        let alarm = Bound::new(py, Alarm { home: self.clone() })?;
+        match self.0.kind {
+            Kind::Asyncio => {
+                let how = PyDict::new(py);
+                how.set_item("context", empty_context(py)?)?;
+                self.here(py)?
+                    .call_method("call_at", (at, alarm), Some(&how))?;
+            }
+            Kind::Trio => {
+                py.import("hother.cancelable.core._trio")?
+                    .call_method1("call_at", (at, alarm))?;
+            }
+        }
+        Ok(())
+    }
+
+    pub(super) fn timers(&self) -> &Timers {
+        &self.0.timers
+    }
+
+    fn here<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyAny>> {
+        self.0.weak.bind(py).upgrade().ok_or_else(|| {
+            PyRuntimeError::new_err(
+                "the event loop of this operation is gone; enter it in one that runs",
+            )
+        })
+    }
+
     pub(super) fn mailbox(&self) -> &Mailbox {
         &self.0.mailbox
     }
@@ -161,13 +221,17 @@ fn running_asyncio(py: Python<'_>) -> PyResult<Bound<'_, PyAny>> {
     RUNNING.import(py, "asyncio", "_get_running_loop")?.call0()
 }
 
-fn is_in_task_of_asyncio(asyncio_loop: &Bound<'_, PyAny>) -> PyResult<bool> {
+fn current_task_of_asyncio(py: Python<'_>) -> PyResult<&Bound<'_, PyAny>> {
     static TASK: PyOnceLock<Py<PyAny>> = PyOnceLock::new();
+    TASK.import(py, "asyncio", "current_task")
+}
+
+fn is_in_task_of_asyncio(asyncio_loop: &Bound<'_, PyAny>) -> PyResult<bool> {
     let py = asyncio_loop.py();
     if !running_asyncio(py)?.is(asyncio_loop) {
         return Ok(false);
     }
-    let current = TASK.import(py, "asyncio", "current_task")?;
+    let current = current_task_of_asyncio(py)?;
     Ok(!current.call1((asyncio_loop,))?.is_none())
 }
 

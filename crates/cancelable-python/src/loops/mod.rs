@@ -1,6 +1,8 @@
-//! Event loops: where something lives, and how it hears of a cancel that came from elsewhere.
+//! Event loops: where something lives, how it hears of a cancel that came from elsewhere, and its deadlines.
 
 mod home;
 mod mailbox;
+mod timers;
 
 pub(crate) use home::Home;
+pub(crate) use timers::{Timer, TimerKey};

@@ -67,10 +67,6 @@ struct Around {
 
 /// A `LinkedCancelationToken` around a token of the core, such as an operation's. Its message names `parent`, the id of an
 /// enclosing operation, where the core says no more than that the parent was cancelled.
-#[expect(
-    dead_code,
-    reason = "operations, which have such tokens, are yet to come"
-)]
 pub(crate) fn linked_around(
     py: Python<'_>,
     core: &CancellationToken,
@@ -93,7 +89,6 @@ pub(crate) fn linked_around(
 
 impl Token {
     /// The core's token in it.
-    #[expect(dead_code, reason = "operations, which hear of it, are yet to come")]
     pub(crate) fn core(&self) -> &CancellationToken {
         &self.core
     }

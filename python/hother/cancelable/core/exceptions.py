@@ -1,25 +1,201 @@
-"""What is raised when something was cancelled."""
+"""What tells that work was cancelled, and why.
 
-from typing import Any
+These are ordinary exceptions. What leaves the `async with` of an operation that was cancelled is one of them that is an
+`asyncio.CancelledError` as well, by a class of its own that nobody has to name: so code that knows only asyncio or anyio
+takes it for a cancel, and `except TimeoutError` catches a timeout.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from typing import TYPE_CHECKING, Any
 
 from .models import CancelationReason
 
+if TYPE_CHECKING:
+    from hother.cancelable._core import Why
+
+    from .models import OperationContext
+
 
 class CancelationError(Exception):
-    """Something was cancelled: why, what was said, and of which operation, if of one."""
+    """Work was cancelled: for `reason`, with `message`, in the operation that `context` tells of, if it is known."""
 
     def __init__(
-        self, reason: CancelationReason, message: str | None = None, context: Any | None = None
+        self,
+        reason: CancelationReason,
+        message: str | None = None,
+        context: OperationContext | None = None,
     ):
+        self._tell(
+            reason, f"Operation cancelled: {_word(reason)}" if message is None else message, context
+        )
+
+    def _tell(
+        self, reason: CancelationReason, message: str, context: OperationContext | None
+    ) -> None:
+        # One argument, also for `OSError` among the bases, which takes two for an error number and its text.
+        super().__init__(message)
         self.reason = reason
-        self.message = f"Operation cancelled: {reason.value}" if message is None else message
+        self.message = message
         self.context = context
-        super().__init__(self.message)
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        kind = type(self)
+        is_leaving = kind in _LEAVING.values()
+        return _revived, (
+            kind.__mro__[1] if is_leaving else kind,
+            is_leaving,
+            self.args,
+            self.__dict__,
+        )
+
+
+class TimeoutCancelation(CancelationError, TimeoutError):
+    """The time was up, after `timeout_seconds`. Caught by `except TimeoutError`, too."""
+
+    def __init__(
+        self,
+        timeout_seconds: float,
+        message: str | None = None,
+        context: OperationContext | None = None,
+    ):
+        self.timeout_seconds = timeout_seconds
+        default = f"Operation timed out after {timeout_seconds}s"
+        self._tell(CancelationReason.TIMEOUT, default if message is None else message, context)
 
 
 class ManualCancelation(CancelationError):
     """Somebody asked for it."""
 
-    def __init__(self, message: str | None = None, context: Any | None = None):
-        message = "Operation cancelled manually" if message is None else message
-        super().__init__(CancelationReason.MANUAL, message, context)
+    def __init__(self, message: str | None = None, context: OperationContext | None = None):
+        default = "Operation cancelled manually"
+        self._tell(CancelationReason.MANUAL, default if message is None else message, context)
+
+
+class SignalCancelation(CancelationError):
+    """The process received the signal `signal_number`."""
+
+    def __init__(
+        self,
+        signal_number: int,
+        message: str | None = None,
+        context: OperationContext | None = None,
+    ):
+        self.signal_number = signal_number
+        default = f"Operation cancelled by signal {signal_number}"
+        self._tell(CancelationReason.SIGNAL, default if message is None else message, context)
+
+
+class ConditionCancelation(CancelationError):
+    """A condition was met: that of the name `condition_name`, if it has one."""
+
+    def __init__(
+        self,
+        condition_name: str | None = None,
+        message: str | None = None,
+        context: OperationContext | None = None,
+    ):
+        self.condition_name = condition_name
+        default = (
+            f"Operation cancelled: {f'{condition_name} ' if condition_name else ''}condition met"
+        )
+        self._tell(CancelationReason.CONDITION, default if message is None else message, context)
+
+
+class ParentCancelation(CancelationError):
+    """The operation with the id `parent_id` was cancelled, for `parent_reason`, and this one with it."""
+
+    def __init__(
+        self,
+        parent_id: str,
+        parent_reason: CancelationReason | None = None,
+        message: str | None = None,
+        context: OperationContext | None = None,
+    ):
+        self.parent_id = parent_id
+        self.parent_reason = parent_reason
+        because = "" if parent_reason is None else f" ({_word(parent_reason)})"
+        default = f"Operation cancelled: parent {parent_id} was cancelled{because}"
+        self._tell(CancelationReason.PARENT, default if message is None else message, context)
+
+
+def told(why: Why, context: OperationContext, *, is_cancelled_error: bool) -> CancelationError:
+    """The error that tells `why`, of the kind that fits; as a `CancelledError` as well, where that is wanted."""
+    error = _told(why, context)
+    if is_cancelled_error:
+        return _revived(type(error), True, error.args, error.__dict__)
+    return error
+
+
+def _told(why: Why, context: OperationContext) -> CancelationError:
+    message = why.message
+    match why.reason:
+        case CancelationReason.TIMEOUT:
+            return TimeoutCancelation(why.timeout_seconds or 0.0, message, context)
+        case CancelationReason.MANUAL:
+            return ManualCancelation(message, context)
+        case CancelationReason.SIGNAL:
+            return SignalCancelation(why.signal_number or 0, message, context)
+        case CancelationReason.CONDITION:
+            return ConditionCancelation(why.condition_name, message, context)
+        case CancelationReason.PARENT:
+            cause = why.cause
+            of_parent = None if cause is None else cause.reason
+            return ParentCancelation(why.parent_id or "", of_parent, message, context)
+        case reason:
+            return CancelationError(reason, message, context)
+
+
+def _word(reason: Any) -> str:
+    return reason.value if isinstance(reason, CancelationReason) else str(reason)
+
+
+def _revived(
+    kind: type[CancelationError], is_leaving: bool, args: tuple[Any, ...], fields: dict[str, Any]
+) -> CancelationError:
+    """An error as it was, without calling an `__init__` that may want other arguments."""
+    kind = _LEAVING[kind] if is_leaving else kind
+    error = kind.__new__(kind, *args)
+    error.args = args
+    error.__dict__.update(fields)
+    return error
+
+
+class _Cancelation(CancelationError, asyncio.CancelledError):
+    pass
+
+
+class _Timeout(TimeoutCancelation, asyncio.CancelledError):
+    pass
+
+
+class _Manual(ManualCancelation, asyncio.CancelledError):
+    pass
+
+
+class _Signal(SignalCancelation, asyncio.CancelledError):
+    pass
+
+
+class _Condition(ConditionCancelation, asyncio.CancelledError):
+    pass
+
+
+class _Parent(ParentCancelation, asyncio.CancelledError):
+    pass
+
+
+_LEAVING: dict[type[CancelationError], type[CancelationError]] = {
+    CancelationError: _Cancelation,
+    TimeoutCancelation: _Timeout,
+    ManualCancelation: _Manual,
+    SignalCancelation: _Signal,
+    ConditionCancelation: _Condition,
+    ParentCancelation: _Parent,
+}
+
+# Programs, logs and tracebacks see the class by the name that is documented.
+for _shown, _hidden in _LEAVING.items():
+    _hidden.__name__ = _hidden.__qualname__ = _shown.__name__
+    _hidden.__doc__ = _shown.__doc__

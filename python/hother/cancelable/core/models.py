@@ -1,10 +1,21 @@
-"""The words that operations and tokens are described with."""
+"""What there is to know about an operation, as values."""
 
+from __future__ import annotations
+
+from datetime import UTC, datetime, timedelta
 from enum import Enum
+from typing import TYPE_CHECKING, Any, ClassVar
+
+from hother.cancelable import _core
+
+from ._model import FACTORY, Model, ModelField
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
 
 
 class OperationStatus(str, Enum):  # noqa: UP042, since str() of a member is its name
-    """How far an operation has come."""
+    """Where an operation stands: pending, running, perhaps cancelling, then exactly one of completed, cancelled, failed."""
 
     PENDING = "pending"
     RUNNING = "running"
@@ -12,12 +23,15 @@ class OperationStatus(str, Enum):  # noqa: UP042, since str() of a member is its
     CANCELLED = "cancelled"
     FAILED = "failed"
     TIMEOUT = "timeout"
+    """Only for contexts that are made by hand: an operation that timed out is `CANCELLED`, with reason `TIMEOUT`."""
     SHIELDED = "shielded"
+    """A section that runs to its end, whatever happens to the operation around it."""
     CANCELLING = "cancelling"
+    """Asked to stop, and still at work: counts as running."""
 
 
 class CancelationReason(str, Enum):  # noqa: UP042, since str() of a member is its name
-    """Why something was cancelled, as a word to branch on."""
+    """Why something was cancelled."""
 
     TIMEOUT = "timeout"
     MANUAL = "manual"
@@ -28,3 +42,84 @@ class CancelationReason(str, Enum):  # noqa: UP042, since str() of a member is i
     DISCONNECTED = "disconnected"
     SHUTDOWN = "shutdown"
     DROPPED = "dropped"
+
+
+class OperationContext(Model, _core.Context):
+    """What is known about an operation. That of a live one changes with it; of one made by hand all fields may be set."""
+
+    __slots__ = ()
+
+    model_fields: ClassVar[dict[str, ModelField]] = {
+        "id": ModelField(FACTORY, str),
+        "name": ModelField(None, str | None),
+        "status": ModelField(OperationStatus.PENDING, OperationStatus),
+        "start_time": ModelField(FACTORY, datetime),
+        "end_time": ModelField(None, datetime | None),
+        "cancel_reason": ModelField(None, CancelationReason | None),
+        "cancel_message": ModelField(None, str | None),
+        "error": ModelField(None, str | None),
+        "partial_result": ModelField(None, Any | None),
+        "metadata": ModelField(FACTORY, dict[str, Any]),
+        "parent_id": ModelField(None, str | None),
+    }
+
+    def _put(self, data: Mapping[str, Any]) -> None:
+        for name in self._native_fields:
+            if name in data:
+                setattr(self, name, data[name])
+
+    @property
+    def duration(self) -> timedelta | None:
+        """How long it took, or has taken so far; `None` before its start."""
+        end = self.end_time or datetime.now(UTC)
+        return end - self.start_time
+
+    @property
+    def duration_seconds(self) -> float | None:
+        """The same in seconds."""
+        duration = self.duration
+        return None if duration is None else duration.total_seconds()
+
+    @property
+    def is_terminal(self) -> bool:
+        """Whether it has ended."""
+        return self.status in _TERMINAL
+
+    @property
+    def is_success(self) -> bool:
+        """Whether it ended by itself."""
+        return self.status is OperationStatus.COMPLETED
+
+    @property
+    def is_cancelled(self) -> bool:
+        """Whether it ended cancelled, by a timeout or otherwise."""
+        return self.status in (OperationStatus.CANCELLED, OperationStatus.TIMEOUT)
+
+    def log_context(self) -> dict[str, Any]:
+        """What to log of it."""
+        reason = self.cancel_reason
+        return {
+            "operation_id": self.id,
+            "operation_name": self.name,
+            "status": self.status.value,
+            "duration_seconds": self.duration_seconds,
+            "parent_id": self.parent_id,
+            "has_error": self.error is not None,
+            "cancel_reason": None if reason is None else reason.value,
+        }
+
+    def update_status(self, status: OperationStatus) -> None:
+        """Sets the status, and with a terminal one the time of the end."""
+        self.status = status
+        if self.is_terminal:
+            self.end_time = datetime.now(UTC)
+
+
+_TERMINAL = frozenset(
+    {
+        OperationStatus.COMPLETED,
+        OperationStatus.CANCELLED,
+        OperationStatus.FAILED,
+        OperationStatus.TIMEOUT,
+    }
+)

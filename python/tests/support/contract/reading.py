@@ -46,7 +46,7 @@ def read(text: str | None = None) -> list[Entry]:
 def parameters(signature: str, names: dict[str, Any]) -> list[inspect.Parameter]:
     """The parameters of `(a, b=1)`; `names` are those that a default may use."""
     function = ast.parse(f"def it{signature}: ...")
-    namespace = {"FACTORY": FACTORY, **names}
+    namespace = {**names, "FACTORY": FACTORY}
     exec(compile(function, "contract.txt", "exec"), namespace)
     return list(inspect.signature(namespace["it"]).parameters.values())
 

@@ -1,0 +1,143 @@
+//! The timers of one loop: any number of deadlines, and one timer of the loop's own for the earliest of them.
+//!
+//! # Invariants
+//!
+//! 1. **While there is a deadline, the loop's timer is armed for it or for an earlier moment.** One that comes too early
+//!    finds nothing due, and arms anew. So disarming touches the heap alone, and leaves nothing in it.
+//! 2. **No Python code runs under the lock.**
+
+use std::collections::BTreeMap;
+use std::fmt;
+use std::sync::Arc;
+
+use parking_lot::Mutex;
+use pyo3::prelude::*;
+
+use super::Home;
+use crate::log;
+use crate::operation::Delivery;
+
+/// What happens at a deadline.
+pub(crate) enum Timer {
+    /// The operation is asked to stop, since its time is up, after so many seconds.
+    TimeIsUp(Arc<Delivery>, f64),
+    /// Its body has gone on for long enough.
+    GraceEnds(Arc<Delivery>),
+}
+
+/// Where a timer stands: its moment, as a number that sorts as the moment does, and which of those that were armed it is.
+pub(crate) type TimerKey = (u64, u64);
+
+/// The deadlines of a loop.
+#[derive(Default)]
+pub(super) struct Timers {
+    heap: Mutex<Heap>,
+}
+
+#[derive(Default)]
+struct Heap {
+    timers: BTreeMap<TimerKey, Timer>,
+    armed_so_far: u64,
+    /// For when the loop's own timer is armed.
+    alarm: Option<f64>,
+}
+
+impl Home {
+    /// Has `timer` go off at this moment by the loop's clock. On the loop's thread.
+    pub(crate) fn arm(&self, py: Python<'_>, at: f64, timer: Timer) -> PyResult<TimerKey> {
+        let (key, is_earliest) = {
+            let mut heap = self.timers().heap.lock();
+            heap.armed_so_far += 1;
+            let key = (sortable(at), heap.armed_so_far);
+            heap.timers.insert(key, timer);
+            let is_earliest = heap.alarm.is_none_or(|alarm| at < alarm);
+            if is_earliest {
+                heap.alarm = Some(at);
+            }
+            (key, is_earliest)
+        };
+        if is_earliest && let Err(error) = self.call_at(py, at) {
+            self.timers().heap.lock().alarm = None;
+            self.disarm(key);
+            return Err(error);
+        }
+        Ok(key)
+    }
+
+    /// Takes a timer back; nothing happens where it has gone off.
+    pub(crate) fn disarm(&self, key: TimerKey) {
+        let timer = self.timers().heap.lock().timers.remove(&key);
+        drop(timer);
+    }
+
+    /// What the loop calls when its timer goes off.
+    fn ring(&self, py: Python<'_>) -> PyResult<()> {
+        self.timers().heap.lock().alarm = None;
+        let now = self.time(py)?;
+        while let Some(timer) = self.timers().take_due(now) {
+            if let Err(error) = timer.go_off(py) {
+                log::error(py, "a deadline could not be told to its operation", &error);
+            }
+        }
+        let next = {
+            let mut heap = self.timers().heap.lock();
+            let next = heap.timers.first_key_value().map(|(key, _)| moment(key.0));
+            let next = next.filter(|next| heap.alarm.is_none_or(|alarm| *next < alarm));
+            heap.alarm = next.or(heap.alarm);
+            next
+        };
+        match next {
+            Some(next) => self.call_at(py, next),
+            None => Ok(()),
+        }
+    }
+}
+
+impl Timers {
+    fn take_due(&self, now: f64) -> Option<Timer> {
+        let mut heap = self.heap.lock();
+        let first = heap.timers.first_entry()?;
+        (moment(first.key().0) <= now).then(|| first.remove())
+    }
+}
+
+impl Timer {
+    fn go_off(self, py: Python<'_>) -> PyResult<()> {
+        match self {
+            Self::TimeIsUp(delivery, after) => {
+                delivery.time_is_up(after);
+                Ok(())
+            }
+            Self::GraceEnds(delivery) => delivery.cancel_scope(py),
+        }
+    }
+}
+
+impl fmt::Debug for Timers {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let armed = self.heap.lock().timers.len();
+        f.debug_struct("Timers").field("armed", &armed).finish()
+    }
+}
+
+/// What a loop's own timer calls.
+#[pyclass(frozen, module = "hother.cancelable._core")]
+pub(super) struct Alarm {
+    pub(super) home: Home,
+}
+
+#[pymethods]
+impl Alarm {
+    fn __call__(&self, py: Python<'_>) -> PyResult<()> {
+        self.home.ring(py)
+    }
+}
+
+/// Non-negative floats sort as their bits do.
+fn sortable(at: f64) -> u64 {
+    at.max(0.0).to_bits()
+}
+
+fn moment(bits: u64) -> f64 {
+    f64::from_bits(bits)
+}

@@ -1,0 +1,368 @@
+//! `Operation`, the native half of `Cancelable`: how it may end, and what is kept of it while it runs.
+//!
+//! # Life
+//!
+//! It is made, told how it may end, entered, and left; after that it may be entered again, with a fresh record. Between
+//! entering and leaving it has a [`Running`]: a delivery that waits at its stop token, and a timer for its limit.
+//!
+//! # Invariants
+//!
+//! 1. **`running` is there from entering to leaving**, and taken out by whoever leaves, in the task that entered.
+//! 2. **No Python code runs under the lock**: what is needed is cloned, what is replaced is dropped after.
+
+mod context;
+mod delivery;
+mod record;
+mod run;
+mod status;
+mod told;
+mod why;
+
+use std::sync::Arc;
+use std::task::Wake;
+
+use cancelable_core::CancellationToken;
+use parking_lot::Mutex;
+use pyo3::prelude::*;
+use pyo3::types::{PyDict, PyTuple};
+use pyo3::{PyTraverseError, PyVisit};
+
+pub(crate) use context::Context;
+pub(crate) use delivery::Delivery;
+use record::Record;
+use run::Running;
+use status::Status;
+pub(crate) use why::Why;
+
+use crate::token::{self, Links, Token};
+
+/// See the module's documentation.
+#[pyclass(frozen, subclass, weakref, module = "hother.cancelable._core")]
+pub(crate) struct Operation {
+    state: Mutex<State>,
+}
+
+/// What the lock guards.
+#[derive(Default)]
+struct State {
+    record: Arc<Record>,
+    /// The token that programs see: made on first need, or given.
+    face: Option<Py<Token>>,
+    /// Whether the face was given: then it lives on its own, and the stop token is linked to it.
+    has_given_face: bool,
+    /// Whether the stop token was cancelled by what ended a run, and not by anybody who called `cancel`.
+    ended_by_itself: bool,
+    /// The least of the timeouts that it was given, in seconds.
+    timeout: Option<f64>,
+    grace: Option<f64>,
+    is_detached: bool,
+    parent: Option<Py<Operation>>,
+    /// Tokens that cancel it, with their own reason.
+    links: Vec<CancellationToken>,
+    running: Option<Box<Running>>,
+}
+
+impl State {
+    /// What it is cancelled with, or will be.
+    fn above(&self, py: Python<'_>) -> Option<Py<Operation>> {
+        let given = self.parent.as_ref();
+        let found = self.running.as_ref().and_then(|it| it.parent.as_ref());
+        given.or(found).map(|parent| parent.clone_ref(py))
+    }
+}
+
+/// What a program says of an operation.
+#[pymethods]
+impl Operation {
+    #[new]
+    #[pyo3(signature = (*_args, **_kwargs))]
+    fn new(_args: &Bound<'_, PyTuple>, _kwargs: Option<&Bound<'_, PyDict>>) -> Self {
+        Self {
+            state: Mutex::default(),
+        }
+    }
+
+    /// Notes what the program said of it, before anything else is asked of it.
+    #[pyo3(signature = (operation_id, name, metadata, attempt))]
+    fn _describe(
+        &self,
+        operation_id: Option<String>,
+        name: Option<String>,
+        metadata: Option<Py<PyDict>>,
+        attempt: Option<u32>,
+    ) {
+        let record = operation_id.map_or_else(Record::default, Record::with_id);
+        {
+            let mut fields = record.fields();
+            if name.is_some() || metadata.is_some() || attempt.is_some() {
+                let more = fields.more();
+                more.name = name;
+                more.metadata = metadata;
+                more.attempt = attempt;
+            }
+            // As programs see it before it starts: when it was made.
+            fields.start();
+        }
+        let before = std::mem::replace(&mut self.state.lock().record, Arc::new(record));
+        drop(before);
+    }
+
+    /// Says what encloses it, in place of what it is entered in.
+    fn _set_parent(&self, parent: &Bound<'_, Self>) {
+        let id = parent.get().record().id().to_owned();
+        let record = self.record();
+        record.fields().more().parent_id = Some(id);
+        let parent = parent.clone().unbind();
+        let before = self.state.lock().parent.replace(parent);
+        drop(before);
+    }
+
+    fn _set_detached(&self) {
+        self.state.lock().is_detached = true;
+    }
+
+    /// How long the body may go on after an ask, in seconds.
+    #[setter(_grace)]
+    fn set_grace(&self, seconds: f64) {
+        self.state.lock().grace = Some(seconds);
+    }
+
+    #[getter(_grace)]
+    fn grace(&self) -> Option<f64> {
+        self.state.lock().grace
+    }
+
+    /// A time limit from the start, or from now where it runs; of several the least counts.
+    fn _limit(&self, py: Python<'_>, seconds: f64) -> PyResult<()> {
+        let running = {
+            let mut state = self.state.lock();
+            let running = state.running.as_ref().map(|it| Arc::clone(&it.delivery));
+            if running.is_none() {
+                state.timeout = Some(state.timeout.map_or(seconds, |own| own.min(seconds)));
+            }
+            running
+        };
+        match running {
+            Some(delivery) => self.arm(py, &delivery, seconds),
+            None => Ok(()),
+        }
+    }
+
+    /// Has its token be this one, and no other.
+    fn _set_token(&self, token: &Bound<'_, Token>) {
+        let face = token.clone().unbind();
+        let mut state = self.state.lock();
+        let before = state.face.replace(face);
+        state.has_given_face = true;
+        state.links.push(token.get().core().clone());
+        drop(state);
+        drop(before);
+    }
+
+    /// Has it be cancelled when `other` is, by its token or where it runs, and by when its time would be up.
+    fn _combine(&self, py: Python<'_>, other: &Bound<'_, Self>) -> PyResult<()> {
+        let (timeout, mut links, stop) = {
+            let theirs = other.get().state.lock();
+            let stop = theirs.record.stop().clone();
+            (theirs.timeout, theirs.links.clone(), stop)
+        };
+        links.push(stop);
+        if let Some(timeout) = timeout {
+            self._limit(py, timeout)?;
+        }
+        let running = {
+            let mut state = self.state.lock();
+            state.links.extend(links.iter().cloned());
+            state.running.is_some().then(|| state.record.stop().clone())
+        };
+        if let Some(stop) = running {
+            links.iter().for_each(|link| stop.link(link));
+        }
+        Ok(())
+    }
+
+    /// The token that cancels it, and tells those outside that it was cancelled.
+    #[getter]
+    fn token(&self, py: Python<'_>) -> PyResult<Py<Token>> {
+        let (record, parent) = {
+            let state = self.state.lock();
+            if let Some(face) = &state.face {
+                return Ok(face.clone_ref(py));
+            }
+            (Arc::clone(&state.record), state.above(py))
+        };
+        let parent = parent.map(|parent| parent.get().record().id().to_owned());
+        let made = token::linked_around(py, record.stop(), Links::default(), parent)?;
+        let mut state = self.state.lock();
+        let face = state.face.get_or_insert_with(|| made.clone_ref(py));
+        Ok(face.clone_ref(py))
+    }
+
+    /// The token that programs see, if anybody asked for it.
+    fn _face(&self, py: Python<'_>) -> Option<Py<Token>> {
+        let state = self.state.lock();
+        state.face.as_ref().map(|face| face.clone_ref(py))
+    }
+
+    /// What encloses it, if the program said so.
+    #[getter]
+    fn parent(&self, py: Python<'_>) -> Option<Py<Self>> {
+        let state = self.state.lock();
+        state.parent.as_ref().map(|parent| parent.clone_ref(py))
+    }
+
+    /// Its id, which is unique unless the program gave it.
+    #[getter]
+    fn operation_id(&self) -> String {
+        self.record().id().to_owned()
+    }
+
+    /// What there is to know about it.
+    #[getter]
+    fn context(&self, py: Python<'_>) -> PyResult<Py<PyAny>> {
+        Context::around(py, self.record())
+    }
+
+    /// Whether it ended cancelled.
+    #[getter]
+    fn is_cancelled(&self) -> bool {
+        matches!(self.record().status(), Status::Cancelled | Status::Timeout)
+    }
+
+    /// Whether it is at work, asked to stop or not.
+    #[getter]
+    fn is_running(&self) -> bool {
+        matches!(self.record().status(), Status::Running | Status::Cancelling)
+    }
+
+    /// Whether it ended by itself.
+    #[getter]
+    fn is_completed(&self) -> bool {
+        self.record().status() == Status::Completed
+    }
+
+    /// When its time is up, by its loop's clock; `None` where it has no limit, or does not run.
+    #[getter]
+    fn deadline(&self) -> Option<f64> {
+        self.state.lock().running.as_ref()?.deadline
+    }
+
+    /// How many seconds are left until then, not less than zero.
+    fn remaining(&self, py: Python<'_>) -> PyResult<Option<f64>> {
+        let known = {
+            let state = self.state.lock();
+            let running = state.running.as_ref();
+            running.and_then(|it| Some((it.delivery.home.clone(), it.deadline?)))
+        };
+        known
+            .map(|(home, deadline)| Ok((deadline - home.time(py)?).max(0.0)))
+            .transpose()
+    }
+
+    /// Asks it to stop; `False` if it was asked before.
+    fn _cancel(&self, why: &Bound<'_, Why>, with_children: bool) -> bool {
+        let why = why.get().0.clone();
+        let (record, face, delivery) = {
+            let state = self.state.lock();
+            let given = state.face.as_ref().filter(|_| state.has_given_face);
+            let face = given.map(|face| face.get().core().clone());
+            let delivery = state.running.as_ref().map(|it| Arc::clone(&it.delivery));
+            (Arc::clone(&state.record), face, delivery)
+        };
+        if record.fields().status.is_terminal() {
+            return false;
+        }
+        if with_children {
+            return face.as_ref().unwrap_or(record.stop()).cancel_with(why);
+        }
+        let is_first = record.ask_alone(why);
+        if let Some(delivery) = delivery.filter(|_| is_first) {
+            delivery.wake();
+        }
+        is_first
+    }
+
+    /// Ends its run, since one of its sources fired; `False` if it was asked before.
+    fn _fire(&self, why: &Bound<'_, Why>) -> bool {
+        let record = {
+            let mut state = self.state.lock();
+            state.ended_by_itself = true;
+            Arc::clone(&state.record)
+        };
+        record.stop().cancel_with(why.get().0.clone())
+    }
+
+    /// Whether it was asked to stop.
+    fn _is_asked(&self) -> bool {
+        self.record().is_asked()
+    }
+
+    /// Why it was asked to stop; `None` if it was not.
+    fn _asked(&self, py: Python<'_>) -> Option<Why> {
+        self.asked(py).map(Why)
+    }
+    /// Starts a run whose body is in `scope`, inside of `enclosing`, if that runs. To be called in the body's task.
+    fn _enter(
+        slf: &Bound<'_, Self>,
+        scope: Py<PyAny>,
+        enclosing: Option<&Bound<'_, Self>>,
+    ) -> PyResult<()> {
+        Self::enter(slf, scope, enclosing)
+    }
+
+    /// Whether it runs, or is a shielded section that does.
+    fn _is_at_work(&self) -> bool {
+        self.is_at_work()
+    }
+
+    /// What it is cancelled with, while it runs.
+    fn _above(&self, py: Python<'_>) -> Option<Py<Self>> {
+        self.state.lock().above(py)
+    }
+
+    /// Notes that the body is over. `False` where nothing was entered.
+    fn _leave(&self, py: Python<'_>) -> PyResult<bool> {
+        self.leave(py)
+    }
+
+    /// Ends the run with a value.
+    fn _complete(&self, py: Python<'_>) {
+        self.end(py, Status::Completed, None);
+    }
+
+    /// Ends the run cancelled, for what it was asked for first, or else for `otherwise`.
+    fn _end_cancelled(&self, py: Python<'_>, otherwise: Option<&Bound<'_, Why>>) {
+        if let Some(why) = otherwise {
+            // Whoever still works for it is to hear of that.
+            self.record().stop().cancel_with(why.get().0.clone());
+        }
+        self.end(py, Status::Cancelled, None);
+    }
+
+    /// Ends the run with an error.
+    fn _end_failed(&self, py: Python<'_>, error: String) {
+        self.end(py, Status::Failed, Some(error));
+    }
+
+    fn __traverse__(&self, visit: PyVisit<'_>) -> Result<(), PyTraverseError> {
+        // Whoever holds the lock is about to write what is here; then nothing is told, and everything is kept.
+        let Some(state) = self.state.try_lock() else {
+            return Ok(());
+        };
+        visit.call(&state.face)?;
+        visit.call(&state.parent)?;
+        if let Some(running) = &state.running {
+            running.traverse(visit)?;
+        }
+        // A record may be shown by contexts as well, and then it is not this operation alone that keeps what it holds.
+        match Arc::strong_count(&state.record) {
+            1 => state.record.traverse(visit),
+            _ => Ok(()),
+        }
+    }
+
+    fn __clear__(&self) {
+        let state = std::mem::take(&mut *self.state.lock());
+        drop(state);
+    }
+}

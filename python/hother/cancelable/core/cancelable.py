@@ -1,0 +1,314 @@
+"""`Cancelable`, an operation: work with everything that may end it, and the truth about how it ended."""
+
+from __future__ import annotations
+
+import functools
+from contextlib import asynccontextmanager
+from datetime import timedelta
+from typing import TYPE_CHECKING, Any, Literal, ParamSpec, Self, TypeVar
+
+from anyio import CancelScope
+
+from hother.cancelable import _core
+
+from .callbacks import call_all
+from .closing import close
+from .current import current, current_operation, restore
+from .extras import Extras
+from .models import CancelationReason
+from .raised import raise_asked
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator, Awaitable, Callable, Iterable
+    from types import TracebackType
+
+    from hother.cancelable.sources.base import (  # type: ignore[import-not-found]
+        CancelationSource,
+    )
+
+    from hother.cancelable.types import ErrorCallbackType, ProgressCallbackType, StatusCallbackType
+
+    from .token import CancelationToken
+
+__all__ = ["Cancelable", "current_operation"]
+
+P = ParamSpec("P")
+R = TypeVar("R")
+
+Raises = Literal["cancelled", "error", "suppress"]
+"""What leaves an operation that was cancelled: an error that is a `CancelledError` too, just the error, or nothing."""
+
+
+class Cancelable(_core.Operation):
+    """Work that may be cancelled: entered by `async with`, and ended by whatever fires first.
+
+    What may end it is said beforehand (`with_timeout`, `with_token`, `add_source`, `combine`, …). Inside the body a cancel is a
+    plain `CancelledError` at every await. What leaves the `async with` says why: a `CancelationError` of the kind that
+    fits, with reason, message and context. A body that returns all the same has finished.
+
+        async with Cancelable.with_timeout(5.0, name="fetch") as cancel:
+            data = await fetch(url)
+    """
+
+    __slots__ = ("__dict__", "_extras", "_restore", "_scope")
+
+    _extras: Extras | None
+
+    def __init__(
+        self,
+        operation_id: str | None = None,
+        name: str | None = None,
+        parent: Cancelable | None = None,
+        metadata: dict[str, Any] | None = None,
+        register_globally: bool = False,
+        *,
+        grace: float | timedelta | None = None,
+        scope: Literal["anyio", "native"] = "anyio",
+        detached: bool = False,
+        attempt: int | None = None,
+        raises: Raises = "cancelled",
+        sources: Iterable[CancelationSource] = (),
+    ):
+        self._describe(operation_id, name, metadata, attempt)
+        self._extras = None
+        if parent is not None:
+            self._set_parent(parent)
+        if detached:
+            self._set_detached()
+        if grace is not None:
+            self._grace = seconds("Grace", grace)
+        if register_globally:
+            self._more.is_registered = True
+        if scope != "anyio" or raises != "cancelled":
+            self._more.choose(scope, raises)
+        for source in sources:
+            self.add_source(source)
+
+    @classmethod
+    def with_timeout(
+        cls,
+        timeout: float | timedelta,
+        operation_id: str | None = None,
+        name: str | None = None,
+        **kwargs: Any,
+    ) -> Cancelable:
+        """One that is cancelled `timeout` seconds after it is entered."""
+        limit = seconds("Timeout", timeout)
+        if name is None:
+            name = f"timeout_{limit if isinstance(timeout, timedelta) else timeout}s"
+        operation = cls(operation_id, name, **kwargs)
+        operation._limit(limit)
+        return operation
+
+    @classmethod
+    def with_token(
+        cls,
+        token: CancelationToken,
+        operation_id: str | None = None,
+        name: str | None = None,
+        **kwargs: Any,
+    ) -> Cancelable:
+        """One that is cancelled with `token`, which is its token: to cancel it is to cancel that."""
+        operation = cls(operation_id, name or "token_based", **kwargs)
+        operation._set_token(token)
+        return operation
+
+    @classmethod
+    def with_signal(
+        cls,
+        *signals: int,
+        operation_id: str | None = None,
+        name: str | None = None,
+        **kwargs: Any,
+    ) -> Cancelable:
+        """One that is cancelled when the process receives one of `signals`: SIGINT or SIGTERM, where none are given."""
+        from hother.cancelable.sources.signal import (  # type: ignore[import-not-found]  # noqa: PLC0415, since sources need operations
+            SignalSource,
+        )
+
+        operation = cls(operation_id, name or "signal_based", **kwargs)
+        return operation.add_source(SignalSource(*signals))
+
+    @classmethod
+    def with_condition(
+        cls,
+        condition: Callable[[], bool | Awaitable[bool]],
+        check_interval: float = 0.1,
+        condition_name: str | None = None,
+        operation_id: str | None = None,
+        name: str | None = None,
+        **kwargs: Any,
+    ) -> Cancelable:
+        """One that is cancelled when `condition` answers true, which is asked every `check_interval` seconds."""
+        from hother.cancelable.sources.condition import (  # type: ignore[import-not-found]  # noqa: PLC0415, since sources need operations
+            ConditionSource,
+        )
+
+        operation = cls(operation_id, name or "condition_based", **kwargs)
+        return operation.add_source(ConditionSource(condition, check_interval, condition_name))
+
+    def add_source(self, source: CancelationSource) -> Self:
+        """Has it be cancelled when `source` fires, too."""
+        self._more.sources.append(source)
+        return self
+
+    def combine(self, *others: Cancelable) -> Cancelable:
+        """One that ends on whatever would end this one or one of `others`, whichever fires first.
+
+        It takes over their sources and progress callbacks. Where this one runs already, what is returned may be used without
+        entering it: then the sources of the others end this one, from the first use on.
+        """
+        parts = (self, *others)
+        metadata = {
+            "sources": [part.operation_id for part in parts],
+            "combined": True,
+            "preserve_reason": True,
+        }
+        combined = Cancelable(None, f"combined_{self.context.name}", None, metadata)
+        if self.is_running:
+            combined._more.base = self
+            parts = others
+        for part in parts:
+            combined._combine(part)
+            if part._extras is not None:
+                combined._more.take_over(part._extras)
+        return combined
+
+    def on_progress(self, callback: ProgressCallbackType) -> Self:
+        """Has `callback(operation_id, message, metadata)` called for every report, its own and those of what runs inside."""
+        self._more.on_progress.append(callback)
+        return self
+
+    def on_start(self, callback: StatusCallbackType) -> Self:
+        """Has `callback(context)` called when it starts."""
+        self._more.on_start.append(callback)
+        return self
+
+    def on_complete(self, callback: StatusCallbackType) -> Self:
+        """Has `callback(context)` called when it ended by itself."""
+        self._more.on_complete.append(callback)
+        return self
+
+    def on_cancel(self, callback: StatusCallbackType) -> Self:
+        """Has `callback(context)` called when it ended cancelled."""
+        self._more.on_cancel.append(callback)
+        return self
+
+    def on_error(self, callback: ErrorCallbackType) -> Self:
+        """Has `callback(context, error)` called when it failed."""
+        self._more.on_error.append(callback)
+        return self
+
+    async def __aenter__(self) -> Self:
+        extras = self._extras
+        scope = CancelScope() if extras is None else extras.new_scope()
+        self._enter(scope, current.get())
+        scope.__enter__()
+        self._scope = scope
+        self._restore = current.set(self)
+        if extras is not None:
+            await extras.begin(self)
+        return self
+
+    async def __aexit__(
+        self,
+        exc_type: type[BaseException] | None,
+        exc_val: BaseException | None,
+        exc_tb: TracebackType | None,
+    ) -> bool:
+        if not self._leave():
+            return False
+        if exc_val is None and self._extras is None:
+            restore(self._restore)
+            self._scope.__exit__(None, None, None)
+            self._complete()
+            return False
+        return await close(self, exc_val)
+
+    async def cancel(
+        self,
+        reason: CancelationReason | str = CancelationReason.MANUAL,
+        message: str | None = None,
+        propagate_to_children: bool = True,
+    ) -> None:
+        """Asks it to stop, and those that run inside of it; only itself, without `propagate_to_children`.
+
+        The first ask counts. One that is not entered yet is cancelled as soon as it is. On other threads, use
+        `token.cancel_sync`.
+        """
+        if not isinstance(reason, CancelationReason):
+            reason, message = CancelationReason.MANUAL, str(reason)
+        face = self._face()
+        if face is not None and propagate_to_children and not self.context.is_terminal:
+            await face.cancel(reason, message)
+        else:
+            self._cancel(_core.Why(reason, message), propagate_to_children)
+
+    async def check_cancelation(self) -> None:
+        """Goes on if it was not asked to stop.
+
+        Raises a plain `CancelledError` if it was, with the message.
+        """
+        self._settle_base()
+        if self._is_asked():
+            await raise_asked(self)
+
+    async def report_progress(self, message: Any, metadata: dict[str, Any] | None = None) -> None:
+        """Tells how far it has come: its own callbacks, then those of what encloses it, in order."""
+        reporter: Cancelable | None = self
+        operation_id = self.operation_id
+        told_already: set[int] = set()
+        while reporter is not None:
+            extras = reporter._extras
+            if extras is not None:
+                fresh = [it for it in extras.on_progress if id(it) not in told_already]
+                told_already.update(map(id, fresh))
+                await call_all("progress", fresh, operation_id, message, metadata)
+            reporter = reporter._above() or (None if extras is None else extras.base)
+
+    def wrap(self, operation: Callable[P, Awaitable[R]]) -> Callable[P, Awaitable[R]]:
+        """`operation`, but not begun once this one was asked to stop: it raises a plain `CancelledError` then."""
+
+        @functools.wraps(operation)
+        async def wrapped(*args: P.args, **kwargs: P.kwargs) -> R:
+            await self.check_cancelation()
+            return await operation(*args, **kwargs)
+
+        return wrapped
+
+    @asynccontextmanager
+    async def wrapping(
+        self,
+    ) -> AsyncIterator[Callable[[Callable[P, Awaitable[R]]], Callable[P, Awaitable[R]]]]:
+        """`wrap`, for a block."""
+        await self.check_cancelation()
+        yield self.wrap
+
+    def __repr__(self) -> str:
+        context = self.context
+        name = "" if context.name is None else f" {context.name!r}"
+        return f"<Cancelable{name} id={context.id} {context.status.value}>"
+
+    @property
+    def _more(self) -> Extras:
+        if self._extras is None:
+            self._extras = Extras()
+        return self._extras
+
+    def _settle_base(self) -> None:
+        """Has what was combined with a running operation act on that, at the first use of the handle."""
+        extras = self._extras
+        if extras is not None and extras.base is not None:
+            extras.act_on_base(self)
+
+
+def seconds(what: str, given: float | timedelta) -> float:
+    """A length of time as seconds; `what` is what errors call it."""
+    length = given.total_seconds() if isinstance(given, timedelta) else given
+    if isinstance(length, bool) or not isinstance(length, int | float):
+        raise TypeError(
+            f"{what} must be a number of seconds or a timedelta, got {type(given).__name__}"
+        )
+    if not length > 0:
+        raise ValueError(f"{what} must be positive, got {given}")
+    return float(length)

@@ -1,0 +1,1 @@
+"""What may end an operation from outside."""
