@@ -13,6 +13,7 @@ use std::time::Duration;
 use cancelable::{CancellationToken, CancelledOwned};
 use parking_lot::Mutex;
 
+use super::place::Stacks;
 use crate::panic;
 
 /// A future that is driven by hand.
@@ -83,6 +84,17 @@ impl<'a, T> Driver<'a, T> {
             patience.poll(cx).map(Err)
         })
         .await
+    }
+
+    /// Polls it once more, and looks at the stacks of whoever waits then.
+    pub(super) async fn poll_seen(&mut self) -> Stacks {
+        let stacks = Stacks::default();
+        if self.be_woken().await.is_ok() {
+            self.waker = stacks.looking_waker(self.waker.clone());
+            // Whatever comes of it is known from another run.
+            let _ = self.poll();
+        }
+        stacks
     }
 
     /// Drops it.

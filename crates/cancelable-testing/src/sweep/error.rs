@@ -12,6 +12,8 @@ use super::way::{Spot, Way};
 pub struct SweepError {
     pub(super) spot: Spot,
     pub(super) problem: Problem,
+    /// Where in the source the future waits there.
+    pub(super) place: Option<String>,
 }
 
 #[derive(Clone, Debug)]
@@ -45,6 +47,29 @@ impl SweepError {
     /// At which of its awaits, from 1; 0 is before its first poll, and so is that of one that was left alone.
     pub fn at(&self) -> usize {
         self.spot.at
+    }
+
+    /// Where in the source that await is, or the last that it came to if it was left alone: `./src/bank.rs:14:19`; up to three
+    /// places where it waits for several things at once.
+    ///
+    /// `None` before the first poll, where the program has no line tables, and where none of the user's own code waits.
+    pub fn place(&self) -> Option<&str> {
+        self.place.as_deref()
+    }
+
+    /// The await that is to be found in the source, if it is one that does so each time.
+    pub(super) fn await_to_find(&self) -> usize {
+        match self.problem {
+            Problem::Broken(_) | Problem::TasksLeft { .. } => self.spot.at,
+            // Left alone, it is at the last that it came to.
+            Problem::Fault(Fault::Stuck(_)) if self.spot.way == Way::LeftAlone => self.spot.of,
+            Problem::Fault(_) => self.spot.at,
+            Problem::Endless(_)
+            | Problem::NoAwait
+            | Problem::Varies(..)
+            | Problem::EndedBefore(_)
+            | Problem::NoToken => 0,
+        }
     }
 
     /// Whether it is the check that failed.
@@ -82,37 +107,47 @@ impl SweepError {
 impl fmt::Display for SweepError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "{}: ", self.spot)?;
-        match &self.problem {
-            Problem::Broken(said) => write!(f, "the check failed: {said}"),
-            Problem::Fault(Fault::Panicked(said)) => write!(f, "the future panicked: {said}"),
-            Problem::Fault(Fault::PanickedAsDropped(said)) => {
+        self.problem.fmt(f)?;
+        match &self.place {
+            Some(place) => write!(f, "\nawait {} is at {place}", self.await_to_find()),
+            None => Ok(()),
+        }
+    }
+}
+
+impl fmt::Display for Problem {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Broken(said) => write!(f, "the check failed: {said}"),
+            Self::Fault(Fault::Panicked(said)) => write!(f, "the future panicked: {said}"),
+            Self::Fault(Fault::PanickedAsDropped(said)) => {
                 write!(f, "the future panicked as it was dropped: {said}")
             }
-            Problem::Fault(Fault::Stuck(patience)) => write!(
+            Self::Fault(Fault::Stuck(patience)) => write!(
                 f,
                 "for {patience:?} nothing has woken it: a wake-up is lost, or it waits for what this test never does; \
                  `patience` says how long to wait"
             ),
-            Problem::TasksLeft { tasks, patience } => write!(
+            Self::TasksLeft { tasks, patience } => write!(
                 f,
                 "{tasks} more {} than before, {patience:?} after the future was gone: spawn them by \
                  `Operation::spawn`, or abort them; `leave_tasks` does not ask after them",
                 if *tasks == 1 { "task runs" } else { "tasks run" }
             ),
-            Problem::NoAwait => f.write_str(
+            Self::NoAwait => f.write_str(
                 "the future was ready at its first poll: there is no await to cancel it at, and nothing is tested",
             ),
-            Problem::Endless(awaits) => write!(
+            Self::Endless(awaits) => write!(
                 f,
                 "it gave way {awaits} times and has not ended; `at_most` sweeps the first awaits of one that has no end"
             ),
-            Problem::Varies(first, second) => {
+            Self::Varies(first, second) => {
                 write!(f, "it gave way {first} times, and {second} the next time: {VARIES}")
             }
-            Problem::EndedBefore(awaits) => {
+            Self::EndedBefore(awaits) => {
                 write!(f, "it ended before that, having given way {awaits} times: {VARIES}")
             }
-            Problem::NoToken => f.write_str(
+            Self::NoToken => f.write_str(
                 "the future was given no token: sweep it by `run_with_token`, or leave out `Way::TokenCancelled`",
             ),
         }

@@ -7,6 +7,7 @@
 mod driver;
 mod error;
 mod leftovers;
+mod place;
 mod report;
 mod runs;
 mod subject;
@@ -32,7 +33,14 @@ pub use way::{Cut, Way};
 /// they are numbered from 1; 0 is before the first poll.
 ///
 /// It is given three functions: the first makes a fresh state, the second the future over it, the third checks the state once
-/// the future is gone, and is told what was done by a [`Cut`]. Assertions in there name the await as they fail.
+/// the future is gone, and is told what was done by a [`Cut`]. Where an assertion in there fails, the sweep says what was done, at
+/// which await of how many, and where in the source that is:
+///
+/// ```text
+/// the sweep at tests/bank.rs:31:10 found a fault
+/// dropped at await 2 of 2: the check failed: no money is lost
+/// await 2 is at ./src/bank.rs:14:19
+/// ```
 ///
 /// # Examples
 ///
@@ -323,7 +331,10 @@ impl Sweep {
             // In an operation a future may give way more often, or less, than by itself.
             let (awaits, is_whole) = match alone {
                 Some(counted) if !way.is_in_operation() => counted,
-                _ => runs.count(way).await?,
+                _ => match runs.count(way).await {
+                    Ok(counted) => counted,
+                    Err(found) => return Err(runs.locate(found, way).await),
+                },
             };
             if !way.is_in_operation() {
                 alone = Some((awaits, is_whole));
@@ -338,7 +349,9 @@ impl Sweep {
             let mut cuts = 0;
             for at in way.first()..=last {
                 let of = awaits;
-                runs.cut(Spot { way, at, of }).await?;
+                if let Err(found) = runs.cut(Spot { way, at, of }).await {
+                    return Err(runs.locate(found, way).await);
+                }
                 cuts += 1;
             }
             report.runs.push((way, cuts));

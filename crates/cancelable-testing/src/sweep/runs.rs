@@ -108,6 +108,23 @@ where
         self.end(&state, leftovers, spot, outcome).await
     }
 
+    /// What was found, with the place in the source where the future waits there: seen in a run of its own.
+    pub(super) async fn locate(&self, found: SweepError, way: Way) -> SweepError {
+        let at = found.await_to_find();
+        if at == 0 {
+            return found;
+        }
+        let (state, _) = self.begin().await;
+        let mut driver = self.driver(&state, &CancellationToken::new(), way);
+        let place = match driver.run_to(at - 1).await {
+            Ok(None) => driver.poll_seen().await.places(),
+            Ok(Some(_)) | Err(_) => None,
+        };
+        // What it does as it is dropped is known by now.
+        let _ = driver.let_go();
+        SweepError { place, ..found }
+    }
+
     async fn begin(&self) -> (S, Leftovers) {
         // Each run begins with a whole budget of cooperative scheduling, not with what the last one left.
         tokio::task::yield_now().await;
@@ -157,7 +174,11 @@ where
 }
 
 fn problem(spot: Spot, problem: Problem) -> SweepError {
-    SweepError { spot, problem }
+    SweepError {
+        spot,
+        problem,
+        place: None,
+    }
 }
 
 /// How many awaits are too many.

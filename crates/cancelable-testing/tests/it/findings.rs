@@ -262,10 +262,67 @@ async fn a_run_panics_with_all_of_it() {
     );
     let panic = AssertUnwindSafe(run).catch_unwind().await.unwrap_err();
     let text = panic.downcast_ref::<String>().unwrap();
+    let (text, place) = text.rsplit_once('\n').unwrap();
+    let is_at = format!("await 1 is at ./tests/it/findings.rs:{}:32", line + 2);
+    assert_eq!(place, is_at);
     let expected = format!(
         "the sweep at {}:{line}:{} found a fault\ndropped at await 1 of 1: the check failed: it was dropped at await 1 of 1",
         file!(),
         28
     );
-    assert_eq!(*text, expected);
+    assert_eq!(text, expected);
+}
+
+/// By the line tables of the build: where the innermost of the user's own futures waits, and where all of them do that wait side by side.
+#[tokio::test(start_paused = true)]
+async fn where_it_waits_is_told() {
+    async fn inner() {
+        sleep(Duration::from_secs(1)).await;
+    }
+    const INNER: u32 = line!() - 2;
+    async fn outer(steps: &Cell<usize>) {
+        inner().await;
+        steps.set(1);
+        let (_sender, receiver) = tokio::sync::oneshot::channel::<()>();
+        let receive = async {
+            let _ = receiver.await;
+        };
+        tokio::select! {
+            () = inner() => steps.set(2),
+            () = receive => unreachable!("nobody sends"),
+        }
+    }
+    const RECEIVE: u32 = line!() - 7;
+    let place = |lines: &[u32]| {
+        let places = lines.iter().map(|line| format!("findings.rs:{line}:"));
+        places.collect::<Vec<_>>()
+    };
+    for way in [Way::Dropped, Way::Cancelled] {
+        let found = find(&[way], outer).await;
+        assert_eq!((found.way(), found.at()), (way, 2));
+        let said = found.place().unwrap();
+        for place in place(&[INNER, RECEIVE]) {
+            assert!(said.contains(&place), "{said}");
+        }
+        assert!(found.to_string().ends_with(said), "{found}");
+    }
+    // One that is not woken any more.
+    let found = find(&[Way::Dropped], async |_| {
+        yield_now().await;
+        pending::<()>().await
+    });
+    let found = found.await;
+    // Nobody has kept the waker, so nobody is seen.
+    assert_eq!((found.is_endless(), found.place()), (true, None));
+    let found = find(&[Way::Dropped], async |_| {
+        let (_sender, receiver) = tokio::sync::oneshot::channel::<()>();
+        let _ = receiver.await;
+    });
+    let found = found.await;
+    assert!(found.is_endless());
+    let line = line!() - 4;
+    assert!(
+        found.place().unwrap().contains(&place(&[line])[0]),
+        "{found}"
+    );
 }
