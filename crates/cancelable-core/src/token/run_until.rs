@@ -18,7 +18,7 @@ pin_project! {
     #[must_use = "futures do nothing unless they are polled"]
     pub struct RunUntilCancelled<'a, F> {
         token: &'a CancellationToken,
-        run: Waiting,
+        wait: Wait,
         #[pin]
         future: F,
     }
@@ -26,7 +26,7 @@ pin_project! {
     impl<F> PinnedDrop for RunUntilCancelled<'_, F> {
         fn drop(this: Pin<&mut Self>) {
             let this = this.project();
-            this.run.wait.leave(&this.token.node);
+            this.wait.leave(&this.token.node);
         }
     }
 }
@@ -37,7 +37,7 @@ pin_project! {
     #[must_use = "futures do nothing unless they are polled"]
     pub struct RunUntilCancelledOwned<F> {
         token: CancellationToken,
-        run: Waiting,
+        wait: Wait,
         #[pin]
         future: F,
     }
@@ -45,7 +45,7 @@ pin_project! {
     impl<F> PinnedDrop for RunUntilCancelledOwned<F> {
         fn drop(this: Pin<&mut Self>) {
             let this = this.project();
-            this.run.wait.leave(&this.token.node);
+            this.wait.leave(&this.token.node);
         }
     }
 }
@@ -55,7 +55,7 @@ impl<'a, F: Future> RunUntilCancelled<'a, F> {
     pub(super) fn new(token: &'a CancellationToken, future: F) -> Self {
         Self {
             token,
-            run: Waiting::default(),
+            wait: Wait::default(),
             future,
         }
     }
@@ -65,7 +65,7 @@ impl<F: Future> RunUntilCancelledOwned<F> {
     pub(super) fn new(token: CancellationToken, future: F) -> Self {
         Self {
             token,
-            run: Waiting::default(),
+            wait: Wait::default(),
             future,
         }
     }
@@ -77,7 +77,7 @@ impl<F: Future> Future for RunUntilCancelled<'_, F> {
     #[inline]
     fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
         let this = self.project();
-        this.run.poll(&this.token.node, this.future, cx)
+        poll(this.wait, &this.token.node, this.future, cx)
     }
 }
 
@@ -86,36 +86,25 @@ impl<F: Future> Future for RunUntilCancelledOwned<F> {
 
     fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
         let this = self.project();
-        this.run.poll(&this.token.node, this.future, cx)
+        poll(this.wait, &this.token.node, this.future, cx)
     }
 }
 
-/// What both keep beside the future.
-#[derive(Debug, Default)]
-struct Waiting {
-    has_started: bool,
-    wait: Wait,
-}
-
-impl Waiting {
-    #[inline]
-    fn poll<F: Future>(
-        &mut self,
-        node: &Arc<Node>,
-        future: Pin<&mut F>,
-        cx: &mut Context<'_>,
-    ) -> Poll<Result<F::Output, Cancellation>> {
-        // Cancelled before the start, the future is never polled; after that it comes first, so that what is done is not
-        // lost to a cancel in the same instant.
-        if !self.has_started {
-            if node.is_cancelled() {
-                return self.wait.poll(node, cx).map(Err);
-            }
-            self.has_started = true;
-        }
-        match future.poll(cx) {
-            Poll::Ready(output) => Poll::Ready(Ok(output)),
-            Poll::Pending => self.wait.poll(node, cx).map(Err),
-        }
+/// Polls the future of either kind, and then asks.
+#[inline]
+fn poll<F: Future>(
+    wait: &mut Wait,
+    node: &Arc<Node>,
+    future: Pin<&mut F>,
+    cx: &mut Context<'_>,
+) -> Poll<Result<F::Output, Cancellation>> {
+    // Cancelled before the start, the future is never polled; after that it comes first, so that what is done is not
+    // lost to a cancel in the same instant. One that has started, and is polled again, has been pending.
+    if !wait.has_registered() && node.is_cancelled() {
+        return wait.poll(node, cx).map(Err);
+    }
+    match future.poll(cx) {
+        Poll::Ready(output) => Poll::Ready(Ok(output)),
+        Poll::Pending => wait.poll(node, cx).map(Err),
     }
 }

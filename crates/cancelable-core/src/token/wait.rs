@@ -97,10 +97,7 @@ impl WakerSlot {
     /// An empty slot.
     pub const fn new() -> Self {
         Self {
-            wait: Wait {
-                waker: None,
-                slot: Slot(0),
-            },
+            wait: Wait { registered: None },
             token: None,
         }
     }
@@ -140,10 +137,16 @@ impl WakerSlot {
     }
 }
 
-/// Which waker of ours the node holds, and where.
+/// What the node holds of ours, if anything.
 #[derive(Debug, Default)]
 pub(super) struct Wait {
-    waker: Option<WakerAddress>,
+    registered: Option<Registered>,
+}
+
+/// Which waker of ours the node holds, and where.
+#[derive(Clone, Copy, Debug)]
+struct Registered {
+    waker: WakerAddress,
     slot: Slot,
 }
 
@@ -155,7 +158,7 @@ struct WakerAddress {
 }
 
 /// Where a waker stands in its node: 0 is the first waiter's place, any other one more than its key.
-#[derive(Clone, Copy, Debug, Default)]
+#[derive(Clone, Copy, Debug)]
 struct Slot(u32);
 
 impl Wait {
@@ -164,10 +167,18 @@ impl Wait {
         if node.is_cancelled() {
             return Poll::Ready(why(node));
         }
-        if self.waker == Some(WakerAddress::of(cx.waker())) {
+        if let Some(registered) = self.registered
+            && registered.waker == WakerAddress::of(cx.waker())
+        {
             return Poll::Pending;
         }
         self.register(node, cx.waker())
+    }
+
+    /// Whether it has been pending.
+    #[inline]
+    pub(super) fn has_registered(&self) -> bool {
+        self.registered.is_some()
     }
 
     /// Gives the node this waker, instead of the one that it may have from us.
@@ -186,24 +197,26 @@ impl Wait {
             drop(inner);
             return Poll::Ready(why(node));
         }
-        let old = if self.waker.is_some() {
-            match self.slot.key() {
-                None => inner.first_waiter.replace(new),
-                Some(key) => inner
-                    .more()
-                    .waiters
-                    .get_mut(key)
-                    .map(|waker| std::mem::replace(waker, new)),
+        let (slot, old) = match self.registered {
+            Some(Registered { slot, .. }) => {
+                let old = match slot.key() {
+                    None => inner.first_waiter.replace(new),
+                    Some(key) => inner
+                        .more()
+                        .waiters
+                        .get_mut(key)
+                        .map(|waker| std::mem::replace(waker, new)),
+                };
+                (slot, old)
             }
-        } else if inner.first_waiter.is_none() {
-            self.slot = Slot(0);
-            inner.first_waiter.replace(new)
-        } else {
-            self.slot = Slot::at(inner.more().waiters.insert(new));
-            None
+            None if inner.first_waiter.is_none() => (Slot(0), inner.first_waiter.replace(new)),
+            None => (Slot::at(inner.more().waiters.insert(new)), None),
         };
         drop(inner);
-        self.waker = Some(address);
+        self.registered = Some(Registered {
+            waker: address,
+            slot,
+        });
         drop(old);
         Poll::Pending
     }
@@ -211,24 +224,26 @@ impl Wait {
     /// Takes the waker back, if the node still has it.
     #[inline]
     pub(super) fn leave(&mut self, node: &Arc<Node>) {
-        if self.waker.take().is_some() {
-            self.take_back(node);
+        // Looked at before it is overwritten: the future of what is done at once is not written to.
+        if let Some(Registered { slot, .. }) = self.registered {
+            self.registered = None;
+            take_back(node, slot);
         }
     }
+}
 
-    fn take_back(&self, node: &Arc<Node>) {
-        // A canceller takes all the wakers that it finds. Relaxed: it is only not worth the lock then.
-        if node.state.load(Ordering::Relaxed) & CANCELLED != 0 {
-            return;
-        }
-        let mut inner = node.inner.lock();
-        let waker = match self.slot.key() {
-            None => inner.first_waiter.take(),
-            Some(key) => inner.more().waiters.try_remove(key),
-        };
-        drop(inner);
-        drop(waker);
+fn take_back(node: &Node, slot: Slot) {
+    // A canceller takes all the wakers that it finds. Relaxed: it is only not worth the lock then.
+    if node.state.load(Ordering::Relaxed) & CANCELLED != 0 {
+        return;
     }
+    let mut inner = node.inner.lock();
+    let waker = match slot.key() {
+        None => inner.first_waiter.take(),
+        Some(key) => inner.more().waiters.try_remove(key),
+    };
+    drop(inner);
+    drop(waker);
 }
 
 impl WakerAddress {
