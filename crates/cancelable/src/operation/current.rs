@@ -160,20 +160,45 @@ pub(crate) struct Entered {
     aside: Option<Operation>,
 }
 
-/// Makes an operation current; it is moved, not cloned, since that happens in every poll.
+/// Makes the operation of a body current; it is moved, not cloned, since that happens in every poll.
 #[inline]
+pub(crate) fn enter_body(operation: Operation) -> Entered {
+    enter_as(operation, || Kind::Body)
+}
+
+/// The same for whatever else runs for an operation.
 pub(crate) fn enter(operation: Operation, kind: Kind) -> Entered {
+    enter_as(operation, || kind)
+}
+
+/// The entry is made where it is to stand, since copying what has just been written waits for that to arrive.
+#[inline]
+fn enter_as(operation: Operation, kind: impl FnOnce() -> Kind) -> Entered {
     let address = operation.address();
     if let Some(span) = operation.record.span() {
         trace::enter(span);
     }
-    let mut entry = Some(Entry { operation, kind });
-    // Nothing is pushed, and the entry stays, if the thread is going down.
-    let _ = STACK.try_with(|stack| stack.borrow_mut().extend(entry.take()));
+    let mut operation = Some(operation);
+    // Nothing is pushed, and the operation stays, if the thread is going down.
+    let _ = STACK.try_with(|stack| {
+        if let Some(operation) = operation.take() {
+            let mut stack = stack.borrow_mut();
+            if stack.len() == stack.capacity() {
+                return push_and_grow(&mut stack, operation, kind());
+            }
+            let kind = kind();
+            stack.push(Entry { operation, kind });
+        }
+    });
     Entered {
         address,
-        aside: entry.map(|entry| entry.operation),
+        aside: operation,
     }
+}
+
+#[cold]
+fn push_and_grow(stack: &mut Vec<Entry>, operation: Operation, kind: Kind) {
+    stack.push(Entry { operation, kind });
 }
 
 impl Entered {
@@ -190,15 +215,26 @@ impl Entered {
     }
 }
 
+#[inline]
 fn take_off(address: usize) -> Option<Operation> {
-    let entry = STACK
-        .try_with(|stack| {
-            let mut stack = stack.borrow_mut();
-            let place = stack
-                .iter()
-                .rposition(|entry| entry.operation.address() == address)?;
-            Some(stack.remove(place))
-        })
-        .ok()??;
-    Some(entry.operation)
+    // What was entered last is mostly what is left first.
+    let last = STACK.try_with(|stack| {
+        let mut stack = stack.borrow_mut();
+        stack.pop_if(|entry| entry.operation.address() == address)
+    });
+    match last.ok()? {
+        Some(entry) => Some(entry.operation),
+        None => take_from_below(address),
+    }
+}
+
+#[cold]
+fn take_from_below(address: usize) -> Option<Operation> {
+    let entry = STACK.try_with(|stack| {
+        let mut stack = stack.borrow_mut();
+        let mut entries = stack.iter();
+        let place = entries.rposition(|entry| entry.operation.address() == address)?;
+        Some(stack.remove(place))
+    });
+    Some(entry.ok()??.operation)
 }

@@ -3,6 +3,7 @@
 use std::fmt;
 use std::iter;
 use std::sync::Arc;
+use std::sync::atomic::{Ordering, fence};
 use std::time::Duration;
 
 use cancelable_core::{
@@ -198,6 +199,21 @@ impl Operation {
         {
             operation.time_out(deadline);
         }
+    }
+
+    /// Whether this is the only handle. What was done through others is seen then.
+    #[inline]
+    pub(crate) fn is_only_handle(&self) -> bool {
+        let is_only = Arc::strong_count(&self.record) == 1;
+        // Acquire: pairs with the release by which a handle counts down as it goes.
+        fence(Ordering::Acquire);
+        is_only
+    }
+
+    /// Whether nobody can ever know how it ends: this is the only handle, and there is nobody to tell.
+    #[inline]
+    pub(crate) fn is_unseen(&self) -> bool {
+        self.is_only_handle() && !self.record.is_eventful()
     }
 
     /// What tells two operations apart while both are alive.

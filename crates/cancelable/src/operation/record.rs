@@ -1,4 +1,5 @@
-//! What is kept of a running operation: one allocation, and a second only for what not every operation needs.
+//! What is kept of a running operation: one allocation, and a second only for what not every operation needs. The one is
+//! used again by the next operation of its thread, where nobody can tell (`spare`).
 //!
 //! # Invariants
 //!
@@ -7,15 +8,17 @@
 //! 2. **The token is made on first need.** Before that nobody outside can have asked this operation to stop, and whether
 //!    one that encloses it was asked, its parent knows. A driver that has to wait before there is one leaves its waker here,
 //!    and whoever makes the token wakes it, so that it goes on to wait there: both under one lock, so neither misses the
-//!    other.
+//!    other. One whose handle is the only one leaves nothing: nobody can make a token while it waits. It counts the
+//!    handles before it looks for a token, so it sees the token of a handle that has gone.
 //! 3. **No callback runs under the lock.**
 
 mod asking;
 mod owing;
 mod reports;
 mod snapshot;
+mod spare;
 
-use std::sync::atomic::{AtomicU8, AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU8, AtomicU64, Ordering};
 use std::sync::{Arc, OnceLock};
 use std::task::Waker;
 use std::time::Duration;
@@ -41,6 +44,8 @@ pub(crate) struct Record {
     token: OnceLock<CancellationToken>,
     /// The waker of a driver that waits while there is no token. Its lock is held while the token is made.
     waiting: Mutex<Option<Waker>>,
+    /// Whether there ever was one: written by the driver alone.
+    has_left_waker: AtomicBool,
     about: Option<Box<About>>,
     /// Started in a shielded section: what cancels its parent does not cancel it.
     pub(crate) shield: Option<Box<Shielded>>,
@@ -120,24 +125,34 @@ pub(crate) enum Ending {
 }
 
 impl Record {
-    /// The record of an operation of which nothing was said.
+    /// A record with nothing in it but this.
     #[inline]
-    pub(crate) fn plain(
-        start: Instant,
-        deadline: Option<Instant>,
-        parent: Option<Operation>,
-    ) -> Self {
+    fn blank(start: Instant, deadline: Option<Instant>) -> Self {
         Self {
             status: AtomicU8::new(PENDING),
             start,
             deadline,
-            parent,
+            parent: None,
             token: OnceLock::new(),
             waiting: Mutex::new(None),
+            has_left_waker: AtomicBool::new(false),
             about: None,
             shield: None,
             late: OnceLock::new(),
         }
+    }
+
+    /// The record of an operation of which nothing was said but what encloses it.
+    pub(crate) fn inside(
+        parent: Operation,
+        shield: Option<Shielded>,
+        start: Instant,
+        deadline: Option<Instant>,
+    ) -> Self {
+        let mut record = Self::blank(start, deadline);
+        record.parent = Some(parent);
+        record.shield = shield.map(Box::new);
+        record
     }
 
     pub(crate) fn new(
@@ -147,7 +162,8 @@ impl Record {
         about: About,
         callbacks: Option<Callbacks>,
     ) -> Self {
-        let mut record = Self::plain(start, deadline, parent);
+        let mut record = Self::blank(start, deadline);
+        record.parent = parent;
         record.about = Some(Box::new(about));
         if let Some(callbacks) = callbacks {
             record.change(|changing| changing.callbacks = callbacks);
@@ -227,6 +243,7 @@ impl Record {
         }
     }
 
+    #[inline]
     pub(crate) fn set_running(&self) {
         self.status.store(RUNNING, Ordering::Release);
         if let Some(watched) = self.watched()
@@ -298,6 +315,7 @@ impl Record {
         debug_assert!(is_first, "it is registered once, at its start");
     }
 
+    #[inline]
     fn watched(&self) -> Option<&Watched> {
         self.late.get()?.watched.get()
     }

@@ -51,7 +51,7 @@ impl Cancelable {
     /// If it has a condition or another [source](Self::source), which somebody has to poll: give the thread a token, or use
     /// [`run`](Cancelable::run). Time limits, tokens and signals that are not given as sources are fine.
     #[track_caller]
-    pub fn enter_blocking(self) -> Entered {
+    pub fn enter_blocking(mut self) -> Entered {
         let sources = self.more.as_ref().map_or(&[][..], |more| &more.sources);
         if let Some(source) = sources.first() {
             panic!(
@@ -59,9 +59,7 @@ impl Cancelable {
                  that this operation is given"
             );
         }
-        let Started {
-            operation, watch, ..
-        } = start(self);
+        let Started { operation, watch } = start(&mut self);
         if let Some(limit) = operation.record.deadline
             && !operation.is_cancelled()
         {

@@ -2,7 +2,7 @@
 //!
 //! # States
 //!
-//! | `plan`, `make_body` | `operation` | `body` | `rare.settling` | state |
+//! | `plan` | `operation` | `body` | `rare.settling` | state |
 //! |---|---|---|---|---|
 //! | some | none | none | none | not started: nothing runs, and dropping it is no event |
 //! | none | some | some | none | running; also asked to stop, in its grace or in a shielded section |
@@ -36,7 +36,7 @@ use super::settle::Settle;
 use super::start::{Started, Watch, out_of_time, start};
 use super::verdict::Verdict;
 use crate::builder::Cancelable;
-use crate::operation::current::{self, Kind};
+use crate::operation::current;
 use crate::operation::{Duties, Ending, Farewell, Held, Operation};
 use crate::panic::{self};
 
@@ -47,21 +47,14 @@ pin_project! {
         Fut: Future,
         V: Verdict<Fut::Output>,
     {
-        plan: Option<Cancelable>,
-        make_body: Option<F>,
-        operation: Option<Operation>,
-        is_heard: bool,
+        plan: Option<Plan<F>>,
+        driver: Driver<V::Output>,
         #[pin]
         body: Option<Fut>,
-        waker: WakerSlot,
         // Outside the budget of cooperative scheduling: a body that uses up its budget in every poll must not thereby
         // escape its time limit. Once the operation was asked to stop, this is the end of its grace.
         #[pin]
         limit: Option<Unconstrained<Sleep>>,
-        // `None` where nothing but tokens and the limit may cancel it.
-        watch: Option<Box<Watch>>,
-        // `None` where the operation owes nothing.
-        rare: Option<Box<Rare<V::Output>>>,
         verdict: PhantomData<fn() -> V>,
     }
 
@@ -72,15 +65,31 @@ pin_project! {
     {
         fn drop(this: Pin<&mut Self>) {
             let mut this = this.project();
-            if let Some(operation) = this.operation.take() {
+            if let Some(operation) = this.driver.operation.take() {
                 this.dropped(operation);
             }
         }
     }
 }
 
-/// What only an operation has that owes something before its end.
+/// What is run, before it has started.
+struct Plan<F> {
+    how: Cancelable,
+    make_body: F,
+}
+
+/// What is kept beside a body.
+struct Driver<T> {
+    operation: Option<Operation>,
+    waker: WakerSlot,
+    /// `None` where it has nothing of that.
+    rare: Option<Box<Rare<T>>>,
+}
+
+/// What not every operation has.
 struct Rare<T> {
+    /// `None` where nothing but tokens and the limit may cancel it.
+    watch: Option<Box<Watch>>,
     /// Has what encloses it poll it once more before dropping it.
     farewell: Option<Farewell>,
     is_in_grace: bool,
@@ -90,6 +99,7 @@ struct Rare<T> {
 impl<T> Default for Rare<T> {
     fn default() -> Self {
         Self {
+            watch: None,
             farewell: None,
             is_in_grace: false,
             settling: None,
@@ -112,17 +122,16 @@ where
     V: Verdict<Fut::Output>,
 {
     #[inline]
-    pub(super) fn new(plan: Cancelable, make_body: F) -> Self {
+    pub(super) fn new(how: Cancelable, make_body: F) -> Self {
         Self {
-            plan: Some(plan),
-            make_body: Some(make_body),
-            operation: None,
-            is_heard: false,
+            plan: Some(Plan { how, make_body }),
+            driver: Driver {
+                operation: None,
+                waker: WakerSlot::new(),
+                rare: None,
+            },
             body: None,
-            waker: WakerSlot::new(),
             limit: None,
-            watch: None,
-            rare: None,
             verdict: PhantomData,
         }
     }
@@ -139,31 +148,30 @@ where
     #[inline]
     fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<V::Output> {
         let mut this = self.project();
-        if this
-            .rare
-            .as_ref()
-            .is_some_and(|rare| rare.settling.is_some())
-        {
+        if this.driver.is_settling() {
             return this.poll_settling(cx);
         }
-        let operation = match this.operation.take() {
-            Some(operation) => operation,
+        let (operation, make_body) = match this.driver.operation.take() {
+            Some(operation) => (operation, None),
             None => {
-                let plan = this.plan.take().expect("polled after it has ended");
-                match this.start(plan) {
-                    Ok(operation) => operation,
+                let plan = this.plan.as_mut().expect("polled after it has ended");
+                // Started where it lies: what would be moved out is most of this future.
+                let started = this.driver.start(&mut plan.how);
+                let make_body = this.plan.take().map(|plan| plan.make_body);
+                match started {
+                    Ok(operation) => (operation, make_body),
                     Err((operation, outcome)) => {
-                        *this.make_body = None;
+                        drop(make_body);
                         let ending = outcome.ending_without_body();
                         return this.conclude(operation, ending, outcome, cx);
                     }
                 }
             }
         };
-        let handle = this.make_body.is_some().then(|| operation.clone());
-        let entered = current::enter(operation, Kind::Body);
+        let made = make_body.map(|make_body| (make_body, operation.clone()));
+        let entered = current::enter_body(operation);
         let polled = catch_unwind(AssertUnwindSafe(|| {
-            if let (Some(make_body), Some(handle)) = (this.make_body.take(), handle) {
+            if let Some((make_body, handle)) = made {
                 this.body.set(Some(make_body(handle)));
             }
             let body = this.body.as_mut().as_pin_mut();
@@ -176,8 +184,13 @@ where
         let operation = entered.leave();
         match polled {
             Ok(Poll::Ready(value)) => {
-                let (ending, output) = V::ended(value, operation.is_cancelled());
-                this.conclude(operation, ending, Outcome::Ended(output), cx)
+                if operation.is_unseen() {
+                    this.end_unseen(operation);
+                    return Poll::Ready(V::returned(value));
+                }
+                let ending = V::ending(&value, operation.is_cancelled());
+                let outcome = Outcome::Ended(V::returned(value));
+                this.conclude(operation, ending, outcome, cx)
             }
             // Caught as well: a limit that no runtime can watch panics here.
             Ok(Poll::Pending) => {
@@ -192,7 +205,7 @@ where
                     }
                     Ok(false) => {
                         this.ask_for_farewell(&operation);
-                        *this.operation = Some(operation);
+                        this.driver.operation = Some(operation);
                         Poll::Pending
                     }
                     Err(payload) => {
@@ -211,38 +224,53 @@ where
     }
 }
 
+impl<T> Driver<T> {
+    fn is_settling(&self) -> bool {
+        let rare = self.rare.as_ref();
+        rare.is_some_and(|rare| rare.settling.is_some())
+    }
+
+    fn watch(&mut self) -> Option<&mut Watch> {
+        self.rare.as_mut()?.watch.as_deref_mut()
+    }
+
+    /// From "not started" to "running"; or why there will be no body.
+    #[inline]
+    fn start(&mut self, how: &mut Cancelable) -> Result<Operation, (Operation, Outcome<T>)> {
+        let Started { operation, watch } = start(how);
+        if let Some(mut watch) = watch {
+            let panicked = watch.take_panic();
+            self.rare.get_or_insert_default().watch = Some(watch);
+            if let Some(payload) = panicked {
+                return Err((operation, Outcome::Panicked(payload)));
+            }
+        }
+        if operation.is_cancelled() {
+            let why = operation.cancellation();
+            let why = Outcome::Cancelled(why.expect("it is cancelled"));
+            return Err((operation, why));
+        }
+        operation.record.set_running();
+        if operation.record.is_eventful() {
+            operation.record.call_on_start();
+        }
+        Ok(operation)
+    }
+}
+
 impl<F, Fut, V> DriveProjection<'_, F, Fut, V>
 where
     Fut: Future,
     V: Verdict<Fut::Output>,
 {
-    /// From "not started" to "running"; or why there will be no body.
-    #[inline]
-    fn start(&mut self, plan: Cancelable) -> Result<Operation, (Operation, Outcome<V::Output>)> {
-        let Started {
-            operation,
-            watch,
-            is_heard,
-        } = start(plan);
-        *self.is_heard = is_heard;
-        *self.watch = watch;
-        if let Some(payload) = self.watch.as_mut().and_then(|watch| watch.take_panic()) {
-            return Err((operation, Outcome::Panicked(payload)));
-        }
-        if let Some(why) = operation.cancellation() {
-            return Err((operation, Outcome::Cancelled(why)));
-        }
-        operation.record.set_running();
-        if is_heard {
-            operation.record.call_on_start();
-        }
-        Ok(operation)
-    }
-
     /// Whether the operation was asked to stop, or is asked to here and now; if not, whoever asks later wakes the task.
     fn is_to_stop(&mut self, operation: &Operation, cx: &mut Context<'_>) -> bool {
         let record = &operation.record;
-        if record.poll_asked(self.waker, cx).is_ready() {
+        let is_only = operation.is_only_handle();
+        if record
+            .poll_asked(is_only, &mut self.driver.waker, cx)
+            .is_ready()
+        {
             return true;
         }
         let mut over = None;
@@ -257,7 +285,7 @@ where
             }
         }
         // A source that was due before the limit fired first (O2), though both are found now.
-        let watch = self.watch.as_mut();
+        let watch = self.driver.watch();
         let watch = watch.filter(|watch| over.is_none_or(|limit| watch.was_due_before(limit)));
         if let Some(watch) = watch
             && let Poll::Ready(why) = watch.poll(record, cx)
@@ -278,11 +306,12 @@ where
             return;
         };
         let has_asked = self
+            .driver
             .rare
             .as_ref()
             .is_some_and(|rare| rare.farewell.is_some());
         if !has_asked && duties.is_owing() {
-            self.rare.get_or_insert_default().farewell = Some(Farewell::here());
+            self.driver.rare.get_or_insert_default().farewell = Some(Farewell::here());
         }
     }
 
@@ -303,11 +332,11 @@ where
         cx: &mut Context<'_>,
     ) -> bool {
         operation.record.notice_ask();
-        if let Some(watch) = self.watch {
+        if let Some(watch) = self.driver.watch() {
             watch.let_go(operation);
         }
         if let Some(grace) = duties.grace {
-            let rare = self.rare.get_or_insert_default();
+            let rare = self.driver.rare.get_or_insert_default();
             if !rare.is_in_grace {
                 rare.is_in_grace = true;
                 let asked = operation.record.noticed_ask();

@@ -22,8 +22,6 @@ pub(super) struct Started {
     pub(super) operation: Operation,
     /// `None` where nothing but tokens and the limit may cancel it.
     pub(super) watch: Option<Box<Watch>>,
-    /// Whether somebody wants to hear how it ends.
-    pub(super) is_heard: bool,
 }
 
 /// What may cancel an operation from beside its token; dropped, it has stopped (O3).
@@ -127,7 +125,7 @@ impl Drop for Watch {
 
 /// Starts what `plan` describes. If it is cancelled from the start, its token is when this returns.
 #[inline]
-pub(super) fn start(plan: Cancelable) -> Started {
+pub(super) fn start(plan: &mut Cancelable) -> Started {
     // The one reading: every limit counts from here.
     let now = Instant::now();
     let after = plan.timeout.and_then(|timeout| now.checked_add(timeout));
@@ -140,17 +138,15 @@ pub(super) fn start(plan: Cancelable) -> Started {
     } else {
         current::around()
     };
-    let started = match plan.more {
+    let started = match plan.more.take() {
         None => {
-            let (parent, shield) = around.unzip();
-            let mut record = Record::plain(now, deadline, parent);
-            record.shield = shield.flatten().map(Box::new);
+            let record = match around {
+                None => Record::plain(now, deadline),
+                Some((parent, shield)) => Arc::new(Record::inside(parent, shield, now, deadline)),
+            };
             Started {
-                operation: Operation {
-                    record: Arc::new(record),
-                },
+                operation: Operation { record },
                 watch: None,
-                is_heard: false,
             }
         }
         Some(more) => start_with(*more, now, deadline, around),
@@ -178,7 +174,6 @@ fn start_with(
         }
         None => around.unzip(),
     };
-    let is_heard = more.callbacks.is_some() || !more.registries.is_empty();
     let mut record = Record::new(now, deadline, parent, more.about, more.callbacks);
     record.shield = shield.flatten().map(Box::new);
     if more.grace.is_some() || !more.finalizers.is_empty() {
@@ -205,7 +200,6 @@ fn start_with(
     Started {
         operation: Operation { record },
         watch,
-        is_heard,
     }
 }
 

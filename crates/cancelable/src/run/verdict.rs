@@ -12,8 +12,11 @@ pub(super) trait Verdict<T> {
     /// What the caller gets.
     type Output;
 
-    /// The body has ended, after the operation was asked to stop or not.
-    fn ended(value: T, was_asked: bool) -> (Ending, Self::Output);
+    /// How an operation ends whose body has returned this, after it was asked to stop or not.
+    fn ending(value: &T, was_asked: bool) -> Ending;
+
+    /// The body has returned this.
+    fn returned(value: T) -> Self::Output;
 
     /// The body was dropped, or never polled, because of this.
     fn cancelled(why: Cancellation) -> Self::Output;
@@ -31,8 +34,12 @@ pub(super) struct AnyValue;
 impl<T> Verdict<T> for AnyValue {
     type Output = Result<T, Cancellation>;
 
-    fn ended(value: T, _was_asked: bool) -> (Ending, Self::Output) {
-        (Ending::Completed, Ok(value))
+    fn ending(_value: &T, _was_asked: bool) -> Ending {
+        Ending::Completed
+    }
+
+    fn returned(value: T) -> Self::Output {
+        Ok(value)
     }
 
     fn cancelled(why: Cancellation) -> Self::Output {
@@ -46,13 +53,16 @@ pub(super) struct OkOrError;
 impl<T, E: From<Cancellation> + Display> Verdict<Result<T, E>> for OkOrError {
     type Output = Result<T, E>;
 
-    fn ended(value: Result<T, E>, was_asked: bool) -> (Ending, Self::Output) {
-        let ending = match &value {
+    fn ending(value: &Result<T, E>, was_asked: bool) -> Ending {
+        match value {
             Ok(_) => Ending::Completed,
             Err(_) if was_asked => Ending::Cancelled,
             Err(error) => Ending::Failed(shown(error)),
-        };
-        (ending, value)
+        }
+    }
+
+    fn returned(value: Result<T, E>) -> Self::Output {
+        value
     }
 
     fn cancelled(why: Cancellation) -> Self::Output {

@@ -1,5 +1,6 @@
 //! The laws of operations, sources and streams, through the public API.
 
+mod again;
 mod attribute;
 mod basics;
 mod blocking;

@@ -9,17 +9,16 @@ use cancelable::{Cancelable, CancellationToken, Operation};
 use crate::support::{poll_once, secs};
 
 #[tokio::test]
-async fn an_operation_that_is_ready_takes_two_allocations_at_most() {
+async fn an_operation_that_is_ready_takes_no_allocation_after_the_first_of_its_thread() {
     let one = || {
         let run = Cancelable::new().timeout(secs(9)).run(|_| ready(()));
         let mut run = std::pin::pin!(run);
         assert!(poll_once(run.as_mut()).is_ready());
     };
-    // The thread's own stack of current operations comes first.
-    one();
-    let taken = measure(one);
-    assert!(taken.count_total <= 2, "{taken:?}");
-    assert_eq!(taken.bytes_current, 0);
+    // The thread's own stack of current operations comes first, and a record that it keeps.
+    let first = measure(one);
+    assert!(first.count_total <= 2, "{first:?}");
+    assert_eq!(measure(one).count_total, 0);
 }
 
 #[test]

@@ -1,6 +1,7 @@
 //! The token of an operation, and what is known of its being asked to stop.
 
 use std::iter;
+use std::sync::atomic::Ordering;
 use std::task::{Context, Poll, Waker};
 use std::time::Duration;
 
@@ -64,12 +65,20 @@ impl Record {
         self.parent.as_ref().filter(|_| self.shield.is_none())
     }
 
-    /// Has the driver's task woken when the operation is asked to stop, and says whether it was already.
-    pub(crate) fn poll_asked(&self, slot: &mut WakerSlot, cx: &mut Context<'_>) -> Poll<()> {
+    /// Has the driver's task woken when the operation is asked to stop, and says whether it was already. `is_only` says that
+    /// the driver's is the only handle: then nobody can ask before the next poll.
+    #[inline]
+    pub(crate) fn poll_asked(
+        &self,
+        is_only: bool,
+        slot: &mut WakerSlot,
+        cx: &mut Context<'_>,
+    ) -> Poll<()> {
         let token = match (self.token.get(), self.above()) {
             (Some(token), _) => token,
             // What encloses it may be asked at any time, and tells through the tokens.
             (None, Some(_)) => self.token(),
+            (None, None) if is_only => return Poll::Pending,
             (None, None) => match self.wait_for_token(cx.waker()) {
                 Some(token) => token,
                 None => return Poll::Pending,
@@ -82,6 +91,8 @@ impl Record {
     fn wait_for_token(&self, waker: &Waker) -> Option<&CancellationToken> {
         // Cloned before and dropped after the lock is held, since both are somebody else's code.
         let new = waker.clone();
+        // Relaxed: the driver's own note.
+        self.has_left_waker.store(true, Ordering::Relaxed);
         let mut waiting = self.waiting.lock();
         let token = self.token.get();
         let old = match token {
@@ -98,6 +109,10 @@ impl Record {
         if let Some(token) = self.token.get() {
             slot.clear(token);
         }
+        self.take_waker();
+    }
+
+    pub(super) fn take_waker(&self) {
         let waker = self.waiting.lock().take();
         drop(waker);
     }

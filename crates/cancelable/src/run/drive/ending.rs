@@ -1,13 +1,12 @@
 //! From the end of a body to the end of its operation, by whichever way: the second half of the driver.
 
 use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
-use std::sync::Arc;
 use std::task::{Context, Poll};
 
 use cancelable_core::Origin;
 
 use super::{DriveProjection, Settling};
-use crate::operation::current::{self, Kind};
+use crate::operation::current;
 use crate::operation::{Ending, Held, Operation};
 use crate::panic::{self, Payload};
 use crate::run::outcome::Outcome;
@@ -22,7 +21,7 @@ where
     /// Drops the body. A panic of its drop comes back.
     #[cold]
     fn drop_body(&mut self, operation: Operation) -> (Operation, Option<Payload>) {
-        let entered = current::enter(operation, Kind::Body);
+        let entered = current::enter_body(operation);
         let dropped = catch_unwind(AssertUnwindSafe(|| self.body.set(None)));
         (entered.leave(), dropped.err())
     }
@@ -62,24 +61,41 @@ where
 
     /// Stops whatever watched over the body, which is gone, and sets the terminal status; unless the operation owes something,
     /// then all is given back.
-    #[inline]
     fn end(&mut self, operation: Operation, ending: Ending) -> Result<(), (Operation, Ending)> {
+        if operation.is_unseen() {
+            self.end_unseen(operation);
+            return Ok(());
+        }
         let record = &operation.record;
-        // If this is the last handle and there is nobody to tell, what is written could never be read.
-        let is_seen = *self.is_heard || Arc::strong_count(record) > 1 || record.is_eventful();
-        if is_seen && record.close().is_err() {
+        if record.close().is_err() {
             return Err((operation, ending));
         }
-        self.limit.set(None);
-        *self.watch = None;
-        // The token may have handles of its own.
-        if is_seen || record.token_if_made().is_some() {
-            record.stop_waiting(self.waker);
-        }
-        if is_seen {
-            record.end(ending);
-        }
+        self.stop_watching();
+        record.stop_waiting(&mut self.driver.waker);
+        record.end(ending);
         Ok(())
+    }
+
+    /// The same where nothing that is written could ever be read.
+    #[inline]
+    pub(super) fn end_unseen(&mut self, operation: Operation) {
+        self.stop_watching();
+        // The token may have handles of its own.
+        if operation.record.token_if_made().is_some() {
+            operation.record.stop_waiting(&mut self.driver.waker);
+        } else {
+            operation.recycle();
+        }
+    }
+
+    #[inline]
+    fn stop_watching(&mut self) {
+        if self.limit.is_some() {
+            self.limit.set(None);
+        }
+        if let Some(rare) = &mut self.driver.rare {
+            rare.watch = None;
+        }
     }
 
     #[cold]
@@ -101,24 +117,23 @@ where
             settle: settle(operation.clone()),
             shield: Some(Held::here()),
         };
-        self.rare.get_or_insert_default().settling = Some(settling);
-        *self.operation = Some(operation);
+        self.driver.rare.get_or_insert_default().settling = Some(settling);
+        self.driver.operation = Some(operation);
         self.poll_settling(cx)
     }
 
     #[cold]
     pub(super) fn poll_settling(&mut self, cx: &mut Context<'_>) -> Poll<V::Output> {
-        if let Some(operation) = self.operation.take() {
+        if let Some(operation) = self.driver.operation.take() {
             self.ask_for_helpers(&operation, cx);
             let settling = self.settling();
             // What encloses this operation may have been asked to stop: nothing in here is.
             if current::shielding(None, || settling.settle.as_mut().poll(cx)).is_pending() {
-                *self.operation = Some(operation);
+                self.driver.operation = Some(operation);
                 return Poll::Pending;
             }
-            operation.record.stop_waiting(self.waker);
-            self.limit.set(None);
-            *self.watch = None;
+            operation.record.stop_waiting(&mut self.driver.waker);
+            self.stop_watching();
             let settling = self.settling();
             settling.outcome.notice_panic_of(&operation);
             let shield = settling.shield.take();
@@ -127,7 +142,7 @@ where
                 return Poll::Pending;
             }
         }
-        let settled = self.rare.take().and_then(|rare| rare.settling);
+        let settled = self.driver.rare.take().and_then(|rare| rare.settling);
         let outcome = settled.expect("it is settling").outcome;
         Poll::Ready(outcome.give::<Fut, V>())
     }
@@ -136,7 +151,7 @@ where
     fn ask_for_helpers(&mut self, operation: &Operation, cx: &mut Context<'_>) {
         if operation.record.duties().is_closed() {
             self.limit.set(None);
-            if let Some(watch) = self.watch {
+            if let Some(watch) = self.driver.watch() {
                 watch.stop_sources();
             }
         }
@@ -144,7 +159,7 @@ where
         match asked {
             Ok(false) => {}
             Ok(true) => {
-                if let Some(watch) = self.watch {
+                if let Some(watch) = self.driver.watch() {
                     watch.let_go(operation);
                 }
             }
@@ -158,7 +173,11 @@ where
     }
 
     fn settling(&mut self) -> &mut Settling<V::Output> {
-        let settling = self.rare.as_mut().and_then(|rare| rare.settling.as_mut());
+        let settling = self
+            .driver
+            .rare
+            .as_mut()
+            .and_then(|rare| rare.settling.as_mut());
         settling.expect("it is settling")
     }
 
@@ -167,10 +186,13 @@ where
     pub(super) fn dropped(&mut self, operation: Operation) {
         // First wins: one that was asked to stop before keeps that reason.
         operation.cancel_with(Origin::Drop);
-        let settling = self.rare.take().and_then(|rare| rare.settling);
+        let settling = self.driver.rare.as_mut().and_then(|rare| {
+            rare.farewell = None;
+            rare.settling.take()
+        });
         if let Some(Settling { settle, .. }) = settling {
             operation.record.duties().decide(Ending::Cancelled);
-            operation.record.stop_waiting(self.waker);
+            operation.record.stop_waiting(&mut self.driver.waker);
             return settle_elsewhere(&operation, settle);
         }
         let (operation, panicked) = self.drop_body(operation);
@@ -180,7 +202,7 @@ where
         };
         if let Err((operation, ending)) = self.end(operation, ending) {
             operation.record.duties().decide(ending);
-            operation.record.stop_waiting(self.waker);
+            operation.record.stop_waiting(&mut self.driver.waker);
             settle_elsewhere(&operation, settle(operation.clone()));
         }
         if let Some(payload) = panicked {
