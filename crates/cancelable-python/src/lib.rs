@@ -13,6 +13,7 @@ mod log;
 mod loops;
 mod operation;
 mod reason;
+mod stream;
 mod token;
 
 /// See the crate's documentation.
@@ -22,6 +23,8 @@ mod _core {
     use crate::loops::Home;
     #[pymodule_export]
     use crate::operation::{Context, Operation, Why};
+    #[pymodule_export]
+    use crate::stream::Stream;
     #[pymodule_export]
     use crate::token::Token;
 

@@ -29,7 +29,7 @@ use pyo3::{PyTraverseError, PyVisit};
 
 pub(crate) use context::Context;
 pub(crate) use delivery::Delivery;
-use record::Record;
+pub(crate) use record::Record;
 use run::Running;
 use status::Status;
 pub(crate) use why::Why;

@@ -233,6 +233,12 @@ impl Record {
         drop(before);
     }
 
+    /// What its stream has delivered.
+    pub(crate) fn set_partial_result(&self, result: Py<PyAny>) {
+        let before = self.fields.lock().more().partial_result.replace(result);
+        drop(before);
+    }
+
     /// The program's own facts about it: the dict itself, made on first need.
     pub(crate) fn metadata(&self, py: Python<'_>) -> Py<PyDict> {
         let known = {

@@ -268,7 +268,7 @@ impl Operation {
         Some(why.with_origin(Origin::parent(id)).with_message(message))
     }
 
-    pub(super) fn record(&self) -> Arc<Record> {
+    pub(crate) fn record(&self) -> Arc<Record> {
         Arc::clone(&self.state.lock().record)
     }
 

@@ -17,9 +17,10 @@ from .current import current, current_operation, restore
 from .extras import Extras
 from .models import CancelationReason
 from .raised import raise_asked
+from .streams import KEPT
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Awaitable, Callable, Iterable
+    from collections.abc import AsyncIterable, AsyncIterator, Awaitable, Callable, Iterable
     from types import TracebackType
 
     from hother.cancelable.sources.base import (  # type: ignore[import-not-found]
@@ -34,6 +35,7 @@ __all__ = ["Cancelable", "current_operation"]
 
 P = ParamSpec("P")
 R = TypeVar("R")
+T = TypeVar("T")
 
 Raises = Literal["cancelled", "error", "suppress"]
 """What leaves an operation that was cancelled: an error that is a `CancelledError` too, just the error, or nothing."""
@@ -265,6 +267,31 @@ class Cancelable(_core.Operation):
                 told_already.update(map(id, fresh))
                 await call_all("progress", fresh, operation_id, message, metadata)
             reporter = reporter._above() or (None if extras is None else extras.base)
+
+    def stream(
+        self,
+        async_iter: AsyncIterable[T],
+        report_interval: int | None = None,
+        buffer_partial: bool = True,
+    ) -> AsyncIterator[T]:
+        """The items of `async_iter`, each once and in order, until it ends or this operation is asked to stop.
+
+        After an ask no further item is taken, and a plain `CancelledError` is raised, once the source is closed. The source is
+        closed also where it fails, and at the latest when this operation is left. How many came, and with `buffer_partial` the
+        newest 1000 of them, are then `context.partial_result`. With `report_interval`, progress is reported every so many items.
+        """
+        self._settle_base()
+        source = aiter(async_iter)
+        extras = self._more
+        stream = _core.Stream(
+            self,
+            source,
+            extras.streams,
+            0 if report_interval is None else report_interval,
+            KEPT if buffer_partial else 0,
+        )
+        extras.streams.add(stream)
+        return stream
 
     def wrap(self, operation: Callable[P, Awaitable[R]]) -> Callable[P, Awaitable[R]]:
         """`operation`, but not begun once this one was asked to stop: it raises a plain `CancelledError` then."""

@@ -24,6 +24,7 @@ async def close(operation: Cancelable, error: BaseException | None) -> bool:
     extras = operation._extras
     if extras is not None:
         await extras.stop_sources(operation)
+        await extras.close_streams()
     restore(operation._restore)
     try:
         is_caught = bool(

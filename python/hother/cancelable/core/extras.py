@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 from anyio import CancelScope
 
 from .callbacks import call_all
+from .streams import stop
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -15,6 +16,8 @@ if TYPE_CHECKING:
     from hother.cancelable.sources.base import (  # type: ignore[import-not-found]
         CancelationSource,
     )
+
+    from hother.cancelable._core import Stream
 
     from .cancelable import Cancelable, Raises
 
@@ -34,11 +37,14 @@ class Extras:
         "scope",
         "sources",
         "started",
+        "streams",
     )
 
     def __init__(self) -> None:
         self.sources: list[CancelationSource] = []
         self.started: list[CancelationSource] = []
+        # Those that are open: each leaves when it is over.
+        self.streams: set[Stream] = set()
         self.on_progress: list[Callable[..., Any]] = []
         self.on_start: list[Callable[..., Any]] = []
         self.on_complete: list[Callable[..., Any]] = []
@@ -86,6 +92,11 @@ class Extras:
         """Stops the sources, in the reverse order of their start."""
         while self.started:
             await self.started.pop()._stop(operation)
+
+    async def close_streams(self) -> None:
+        """Closes the streams that the body has left open, as `break` does."""
+        for stream in tuple(self.streams):
+            await stop(stream)
 
     def act_on_base(self, operation: Cancelable) -> None:
         """Has these sources act on the running operation that this one was combined with."""

@@ -1,0 +1,416 @@
+//! `Stream`, the items of an async iterator as an operation takes them: counted, kept, reported, and over with it.
+//!
+//! # A step
+//!
+//! A stream is its own awaitable, so that an item costs no object: `__anext__` gives the stream, which is then driven as the
+//! source's awaitable would be. What the source gives passes through as it is.
+//!
+//! | the step is | what there is | `__next__` |
+//! |---|---|---|
+//! | none | nothing | an error: nothing was asked for |
+//! | asked for | `is_asked_for` | asks the source, and begins |
+//! | under way | `step`, while it is not driven; `is_driven` | goes on |
+//! | in its rest | the same with a coroutine that reports, or closes the source | goes on with that, then gives the item, or the error |
+//!
+//! The source is asked as late as that, so a step that is never awaited takes nothing, and holds nothing up.
+//!
+//! # Invariants
+//!
+//! 1. **What is counted was given by the source**, and is delivered unless the report of it is cancelled.
+//! 2. **No Python code runs under the lock.**
+
+mod kept;
+
+use std::sync::Arc;
+
+use parking_lot::Mutex;
+use pyo3::call::PyCallArgs;
+use pyo3::exceptions::{PyRuntimeError, PyStopAsyncIteration, PyStopIteration, PyValueError};
+use pyo3::intern;
+use pyo3::prelude::*;
+use pyo3::sync::PyOnceLock;
+use pyo3::types::{PyDict, PySet, PyTuple};
+use pyo3::{PyTraverseError, PyVisit};
+
+use self::kept::Kept;
+use crate::operation::{Operation, Record};
+
+/// See the module's documentation.
+#[pyclass(frozen, weakref, module = "hother.cancelable._core")]
+pub(crate) struct Stream {
+    operation: Py<Operation>,
+    record: Arc<Record>,
+    source: Py<PyAny>,
+    is_generator: bool,
+    /// Whether the source is to be closed once it has failed: an async generator is closed by that.
+    closes_source: bool,
+    keeps: bool,
+    /// The streams of the operation that are open: this one is among them until it is over.
+    open: Py<PySet>,
+    /// A report for every so many items; never, where it is zero.
+    every: u64,
+    state: Mutex<State>,
+}
+
+/// What the lock guards.
+#[derive(Default)]
+struct State {
+    count: u64,
+    kept: Option<Kept>,
+    step: Option<Step>,
+    /// `__anext__` was called, and what it gave not awaited yet.
+    is_asked_for: bool,
+    /// From when a step is first driven until it has given what it has.
+    is_driven: bool,
+    is_over: bool,
+}
+
+/// What is awaited: what the source gave for its next item, or what is done once it has answered.
+struct Step {
+    awaited: Py<PyAny>,
+    is_rest: bool,
+    /// What is given when the rest is done: without an item, the rest raises.
+    item: Option<Py<PyAny>>,
+}
+
+#[pymethods]
+impl Stream {
+    /// The items of `source`, an async iterator, for `operation`; the newest `keep` of them are kept.
+    #[new]
+    #[pyo3(signature = (operation, source, open, every = 0, keep = 0))]
+    fn new(
+        operation: &Bound<'_, Operation>,
+        source: Bound<'_, PyAny>,
+        open: Py<PySet>,
+        every: i64,
+        keep: usize,
+    ) -> PyResult<Self> {
+        let every = u64::try_from(every).map_err(|_| {
+            PyValueError::new_err(format!(
+                "report_interval must be at least 1, or None for no reports, got {every}"
+            ))
+        })?;
+        let is_generator = is_async_generator(&source)?;
+        Ok(Self {
+            record: operation.get().record(),
+            operation: operation.clone().unbind(),
+            closes_source: !is_generator && source.hasattr("aclose")?,
+            is_generator,
+            keeps: keep > 0,
+            source: source.unbind(),
+            open,
+            every,
+            state: Mutex::new(State {
+                kept: (keep > 0).then(|| Kept::newest(keep)),
+                ..State::default()
+            }),
+        })
+    }
+
+    fn __aiter__(slf: Py<Self>) -> Py<Self> {
+        slf
+    }
+
+    fn __anext__(slf: Bound<'_, Self>) -> PyResult<Bound<'_, Self>> {
+        let is_busy = {
+            let mut state = slf.get().state.lock();
+            state.is_asked_for |= !state.is_driven;
+            state.is_driven
+        };
+        if is_busy {
+            return Err(PyRuntimeError::new_err(
+                "the stream is asked for an item while another waits for one: give each its own stream",
+            ));
+        }
+        Ok(slf)
+    }
+
+    fn __await__(slf: Py<Self>) -> Py<Self> {
+        slf
+    }
+
+    fn __iter__(slf: Py<Self>) -> Py<Self> {
+        slf
+    }
+
+    fn __next__(slf: &Bound<'_, Self>) -> PyResult<Py<PyAny>> {
+        let py = slf.py();
+        Self::drive(slf, |awaited| calls(py)?.next.bind(py).call1((awaited,)))
+    }
+
+    fn send(slf: &Bound<'_, Self>, value: Bound<'_, PyAny>) -> PyResult<Py<PyAny>> {
+        let py = slf.py();
+        Self::drive(slf, |awaited| {
+            awaited.call_method1(intern!(py, "send"), (value,))
+        })
+    }
+
+    #[pyo3(signature = (*raised))]
+    fn throw(slf: &Bound<'_, Self>, raised: Bound<'_, PyTuple>) -> PyResult<Py<PyAny>> {
+        let py = slf.py();
+        Self::drive(slf, |awaited| {
+            awaited.call_method1(intern!(py, "throw"), raised)
+        })
+    }
+
+    /// Gives up the step that is under way.
+    fn close(slf: &Bound<'_, Self>) -> PyResult<()> {
+        let py = slf.py();
+        let step = {
+            let mut state = slf.get().state.lock();
+            state.is_driven = false;
+            state.step.take()
+        };
+        match step {
+            Some(step) => step
+                .awaited
+                .call_method0(py, intern!(py, "close"))
+                .map(drop),
+            None => Ok(()),
+        }
+    }
+
+    /// How many items it has delivered.
+    #[getter]
+    fn count(&self) -> u64 {
+        self.state.lock().count
+    }
+
+    /// What it takes its items from.
+    #[getter]
+    fn source(&self, py: Python<'_>) -> Py<PyAny> {
+        self.source.clone_ref(py)
+    }
+
+    /// The operation that it belongs to.
+    #[getter]
+    fn operation(&self, py: Python<'_>) -> Py<Operation> {
+        self.operation.clone_ref(py)
+    }
+
+    /// Notes that nothing more comes, and leaves what came with the operation; `False` where that was noted before.
+    fn _over(slf: &Bound<'_, Self>, is_complete: bool) -> PyResult<bool> {
+        let py = slf.py();
+        let this = slf.get();
+        let (count, kept) = {
+            let mut state = this.state.lock();
+            if std::mem::replace(&mut state.is_over, true) {
+                return Ok(false);
+            }
+            (state.count, state.kept.take())
+        };
+        let result = PyDict::new(py);
+        result.set_item("count", count)?;
+        result.set_item("buffer", kept.map(|kept| kept.into_list(py)).transpose()?)?;
+        result.set_item("completed", is_complete)?;
+        this.record.set_partial_result(result.into_any().unbind());
+        this.open.bind(py).discard(slf)?;
+        Ok(true)
+    }
+
+    fn __traverse__(&self, visit: PyVisit<'_>) -> Result<(), PyTraverseError> {
+        visit.call(&self.operation)?;
+        visit.call(&self.source)?;
+        visit.call(&self.open)?;
+        let Some(state) = self.state.try_lock() else {
+            return Ok(());
+        };
+        if let Some(kept) = &state.kept {
+            kept.traverse(visit)?;
+        }
+        match &state.step {
+            Some(step) => {
+                visit.call(&step.awaited)?;
+                visit.call(&step.item)
+            }
+            None => Ok(()),
+        }
+    }
+
+    fn __clear__(&self) {
+        let state = std::mem::take(&mut *self.state.lock());
+        drop(state);
+    }
+}
+
+impl Stream {
+    /// Begins a step: the source is asked for an item, unless the operation was asked to stop.
+    fn begin(slf: &Bound<'_, Self>) -> PyResult<Step> {
+        let py = slf.py();
+        let this = slf.get();
+        if this.record.is_asked() {
+            let stopping = this.call(py, "stopping", (slf,))?;
+            return Ok(Step::rest(stopping, None));
+        }
+        let next = calls(py)?.anext.bind(py).call1((&this.source,))?;
+        // What an async generator gives is driven as it is.
+        let awaited = if this.is_generator {
+            next
+        } else {
+            next.call_method0(intern!(py, "__await__"))?
+        };
+        Ok(Step::of_source(awaited.unbind()))
+    }
+
+    /// Goes on with the step that is under way: `go_on` drives what is awaited.
+    fn drive<'py>(
+        slf: &Bound<'py, Self>,
+        go_on: impl FnOnce(&Bound<'py, PyAny>) -> PyResult<Bound<'py, PyAny>>,
+    ) -> PyResult<Py<PyAny>> {
+        let py = slf.py();
+        let this = slf.get();
+        let (step, is_asked_for) = {
+            let mut state = this.state.lock();
+            let is_asked_for = std::mem::take(&mut state.is_asked_for);
+            state.is_driven |= is_asked_for;
+            (state.step.take(), is_asked_for)
+        };
+        let step = match step {
+            Some(step) => step,
+            None if is_asked_for => match Self::begin(slf) {
+                Ok(step) => step,
+                Err(error) => return Self::ended(slf, error),
+            },
+            None => {
+                return Err(PyRuntimeError::new_err(
+                    "nothing was asked of the stream: await what its __anext__ gives, once",
+                ));
+            }
+        };
+        match go_on(step.awaited.bind(py)) {
+            Ok(waited_for) => {
+                let mut state = this.state.lock();
+                state.step = Some(step);
+                drop(state);
+                Ok(waited_for.unbind())
+            }
+            Err(error) if step.is_rest => Err(this.after_rest(py, step, error)),
+            Err(error) if error.is_instance_of::<PyStopIteration>(py) => Self::took(slf, error),
+            Err(error) => Self::ended(slf, error),
+        }
+    }
+
+    /// An item came, in a `StopIteration`, as what is awaited gives what it has.
+    fn took(slf: &Bound<'_, Self>, given: PyErr) -> PyResult<Py<PyAny>> {
+        let py = slf.py();
+        let this = slf.get();
+        let item = match this.keeps {
+            true => Some(given.value(py).getattr(intern!(py, "value"))?),
+            false => None,
+        };
+        let (count, oldest) = {
+            let mut state = this.state.lock();
+            state.is_driven = false;
+            state.count += 1;
+            let kept = item.map(Bound::unbind).zip(state.kept.as_mut());
+            let oldest = kept.and_then(|(item, kept)| kept.push(item));
+            (state.count, oldest)
+        };
+        drop(oldest);
+        if this.every == 0 || !count.is_multiple_of(this.every) {
+            return Err(given);
+        }
+        let item = given.value(py).getattr(intern!(py, "value"))?;
+        let reporting = this.call(py, "reporting", (slf, count, &item))?;
+        Self::rest(slf, reporting, Some(item.unbind()))
+    }
+
+    /// The source has ended, or failed, or was cancelled: it is closed before that goes on.
+    fn ended(slf: &Bound<'_, Self>, error: PyErr) -> PyResult<Py<PyAny>> {
+        let py = slf.py();
+        let this = slf.get();
+        this.state.lock().is_driven = false;
+        if error.is_instance_of::<PyStopAsyncIteration>(py) {
+            Self::_over(slf, true)?;
+            return Err(error);
+        }
+        if !this.closes_source {
+            Self::_over(slf, false)?;
+            return Err(error);
+        }
+        let closing = this.call(py, "closing", (slf, error.value(py)))?;
+        drop(error);
+        Self::rest(slf, closing, None)
+    }
+
+    /// Goes on with what is done after the source has answered.
+    fn rest(
+        slf: &Bound<'_, Self>,
+        awaited: Py<PyAny>,
+        item: Option<Py<PyAny>>,
+    ) -> PyResult<Py<PyAny>> {
+        slf.get().state.lock().step = Some(Step::rest(awaited, item));
+        Self::__next__(slf)
+    }
+
+    /// The rest is done: the item is given, or what the rest raised.
+    fn after_rest(&self, py: Python<'_>, step: Step, error: PyErr) -> PyErr {
+        self.state.lock().is_driven = false;
+        match step.item {
+            Some(item) if error.is_instance_of::<PyStopIteration>(py) => stop_iteration(py, item),
+            _ => error,
+        }
+    }
+
+    /// Calls one of the coroutine functions that a rest consists of, and gives what drives it.
+    fn call<'py>(
+        &self,
+        py: Python<'py>,
+        name: &str,
+        args: impl PyCallArgs<'py>,
+    ) -> PyResult<Py<PyAny>> {
+        let helpers = py.import(intern!(py, "hother.cancelable.core.streams"))?;
+        let coroutine = helpers.getattr(name)?.call1(args)?;
+        let awaited = coroutine.call_method0(intern!(py, "__await__"))?;
+        Ok(awaited.unbind())
+    }
+}
+
+impl Step {
+    fn of_source(awaited: Py<PyAny>) -> Self {
+        Self {
+            awaited,
+            is_rest: false,
+            item: None,
+        }
+    }
+
+    fn rest(awaited: Py<PyAny>, item: Option<Py<PyAny>>) -> Self {
+        Self {
+            awaited,
+            is_rest: true,
+            item,
+        }
+    }
+}
+
+/// Built-in functions, which cost less to call than the methods that they stand for.
+struct Calls {
+    anext: Py<PyAny>,
+    next: Py<PyAny>,
+}
+
+fn calls(py: Python<'_>) -> PyResult<&'static Calls> {
+    static CALLS: PyOnceLock<Calls> = PyOnceLock::new();
+    CALLS.get_or_try_init(py, || {
+        let builtins = py.import("builtins")?;
+        Ok(Calls {
+            anext: builtins.getattr("anext")?.unbind(),
+            next: builtins.getattr("next")?.unbind(),
+        })
+    })
+}
+
+fn is_async_generator(source: &Bound<'_, PyAny>) -> PyResult<bool> {
+    static CLASS: PyOnceLock<Py<PyAny>> = PyOnceLock::new();
+    let class = CLASS.import(source.py(), "types", "AsyncGeneratorType")?;
+    Ok(source.get_type().is(class))
+}
+
+/// What gives `item` to whoever awaits: made by calling the class, since an item that is a tuple would be taken apart else.
+fn stop_iteration(py: Python<'_>, item: Py<PyAny>) -> PyErr {
+    let class = py.get_type::<PyStopIteration>();
+    class
+        .call1((item,))
+        .map_or_else(|error| error, PyErr::from_value)
+}
