@@ -27,7 +27,9 @@ mod registered;
 #[cfg(feature = "backon")]
 mod retries;
 #[cfg(feature = "backon")]
-mod retry_ends;
+mod retry_cancels;
+#[cfg(feature = "backon")]
+mod retry_time;
 mod script;
 mod shields;
 #[cfg(unix)]

@@ -8,12 +8,13 @@ use std::rc::Rc;
 use std::sync::Arc;
 use std::time::Duration;
 
-use cancelable::retry::backon::{ConstantBuilder, ExponentialBuilder, FibonacciBuilder};
+use cancelable::retry::backon::{ExponentialBuilder, FibonacciBuilder};
 use cancelable::retry::{RetryError, Stopped};
 use cancelable::{Cancelable, Cancellation, Operation, OperationStatus, Reason};
 use futures_util::FutureExt;
 use tokio::time::{Instant, sleep};
 
+use crate::retry_cancels::every;
 use crate::support::{Log, heard, secs};
 
 /// Fails with the number of the attempt for its error, and from `good` on has it for its value.
@@ -23,10 +24,6 @@ fn until(good: u32) -> impl Fn(Operation) -> std::future::Ready<io::Result<u32>>
         let failed = || io::Error::other(format!("failure {number}"));
         std::future::ready((number >= good).then_some(number).ok_or_else(failed))
     }
-}
-
-fn every(delay: Duration) -> ConstantBuilder {
-    ConstantBuilder::new().with_delay(delay).without_max_times()
 }
 
 #[tokio::test(start_paused = true)]
