@@ -240,7 +240,11 @@ impl Cancelable {
 
     /// The same in a registry of the program's own. It may be listed in several.
     pub fn registered_in(mut self, registry: &Registry) -> Self {
-        self.more().registries.push(registry.clone());
+        let registries = &mut self.more().registries;
+        // In each once: its id would be taken, by itself.
+        if !registries.contains(registry) {
+            registries.push(registry.clone());
+        }
         self
     }
 

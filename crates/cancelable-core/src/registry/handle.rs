@@ -21,6 +21,8 @@ use crate::{LiveOperation, OperationContext};
 /// assert_eq!(registry.cancel("import-7", "no longer wanted"), Outcome::Unknown);
 /// assert_eq!(registry.count(&Filter::new()), 0);
 /// ```
+///
+/// Two handles are equal when they are handles of the same one.
 #[derive(Clone)]
 pub struct Registry {
     pub(super) shared: Arc<Shared>,
@@ -182,6 +184,14 @@ impl Registry {
         self.shared.common.subscribers.join(capacity)
     }
 }
+
+impl PartialEq for Registry {
+    fn eq(&self, other: &Self) -> bool {
+        Arc::ptr_eq(&self.shared, &other.shared)
+    }
+}
+
+impl Eq for Registry {}
 
 impl Default for Registry {
     fn default() -> Self {

@@ -79,6 +79,18 @@ async fn law_r4_a_second_live_operation_with_an_id_is_refused() {
     assert_eq!(registry.statistics().started, 1);
 }
 
+#[tokio::test]
+async fn law_r4_a_registry_that_is_named_twice_lists_it_once() {
+    let registry = Registry::new();
+    let plan = Cancelable::new().registered_in(&registry);
+    let outcome = plan
+        .registered_in(&registry.clone())
+        .run(async |_| ())
+        .await;
+    assert_eq!(outcome, Ok(()));
+    assert_eq!(registry.statistics().started, 1);
+}
+
 #[tokio::test(start_paused = true)]
 async fn law_r4_what_a_cancel_by_id_did_is_answered() {
     let registry = Registry::new();
