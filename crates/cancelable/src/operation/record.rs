@@ -14,6 +14,7 @@
 
 mod asking;
 mod owing;
+mod parent;
 mod reports;
 mod snapshot;
 mod spare;
@@ -32,6 +33,7 @@ use tracing::Span;
 use super::current::Shielded;
 use super::watched::Watched;
 use super::{Budgets, Callbacks, Duties, Operation, callbacks, trace};
+use parent::EndedParent;
 
 /// See the module's documentation.
 pub(crate) struct Record {
@@ -63,6 +65,8 @@ pub(crate) struct About {
     /// Handles to what it is linked to: so a deadline there stands for as long as the operation.
     pub(crate) tokens: Vec<CancellationToken>,
     pub(crate) budgets: Budgets,
+    /// The parent that it was given, where that one had ended before.
+    ended_parent: Option<EndedParent>,
     /// When a source fires at the latest, if that is known: nanoseconds from the start, and one more; 0 while it is not.
     sources_deadline: AtomicU64,
 }

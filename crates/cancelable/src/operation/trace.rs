@@ -19,7 +19,7 @@ pub(crate) fn start(record: &Record) {
 fn make_span(record: &Record) {
     let name = record.name();
     let (id, attempt) = (record.id(), record.given_attempt());
-    let parent = record.parent.as_ref().map(|parent| parent.id());
+    let parent = record.parent_id();
     // A parent that was given by hand may not be what encloses it here.
     let around = record
         .parent

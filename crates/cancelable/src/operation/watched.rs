@@ -94,7 +94,7 @@ impl LiveOperation for Record {
     }
 
     fn parent_id(&self) -> Option<&str> {
-        self.parent.as_ref().map(|parent| parent.id())
+        self.parent_id()
     }
 
     fn status(&self) -> OperationStatus {

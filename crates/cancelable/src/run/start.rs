@@ -174,8 +174,14 @@ fn start_with(
         }
         None => around.unzip(),
     };
-    let mut record = Record::new(now, deadline, parent, more.about, more.callbacks);
-    record.shield = shield.flatten().map(Box::new);
+    let shield = shield.flatten();
+    let mut record = match parent {
+        Some(ended) if shield.is_none() && ended.status().is_terminal() => {
+            Record::after(now, deadline, &ended, more.about, more.callbacks)
+        }
+        parent => Record::new(now, deadline, parent, more.about, more.callbacks),
+    };
+    record.shield = shield.map(Box::new);
     if more.grace.is_some() || !more.finalizers.is_empty() {
         record.owe(Duties::new(more.grace, more.finalizers));
     }

@@ -1,6 +1,6 @@
 //! O8: operations inside operations.
 
-use std::future::pending;
+use std::future::{pending, ready};
 use std::pin::{Pin, pin};
 use std::task::Poll;
 
@@ -260,4 +260,52 @@ async fn law_t4_each_cause_of_an_operation_is_as_the_one_around_it_tells_it() {
     assert_eq!(Some(&cause), middle.cancellation().as_ref());
     assert_eq!(cause.cause(), outer.cancellation());
     assert_eq!(why.root_cause().message(), "timed out after 1s");
+}
+
+/// A handle that is kept has the power over what it was the parent of, though its operation has ended.
+#[tokio::test(start_paused = true)]
+async fn law_o8_a_parent_that_has_ended_still_cancels_and_is_still_named() {
+    let (outer, reports) = (CancellationToken::new(), Log::default());
+    let told = reports.clone();
+    let outcome = Cancelable::new()
+        .timeout(secs(60))
+        .token(&outer)
+        .on_progress(move |op, progress| {
+            told.note(format!(
+                "{} {}",
+                progress.message,
+                op.context().parent_id.unwrap()
+            ))
+        })
+        .run(async |op| {
+            let ended = op.child().id("ended").timeout(secs(1)).run(ready);
+            let ended = ended.await.unwrap();
+            let late = ended.child().run(async |late| {
+                late.report_progress("late");
+                assert_eq!(late.context().parent_id.as_deref(), Some("ended"));
+                // The limit of the one that has ended is none of its own.
+                assert_eq!(late.remaining(), Some(secs(60)));
+                ended.cancel_with("after its end");
+                pending::<()>().await;
+            });
+            let why = late.await.unwrap_err();
+            assert_eq!(*why.origin(), Origin::parent("ended"));
+            assert_eq!(why.root_cause().message(), "after its end");
+            assert!(!op.is_cancelled());
+
+            // Nor is that of one around it which has ended as well.
+            let both = Cancelable::new().timeout(secs(5));
+            let both = both.run(async |op| op.child().run(ready).await.unwrap());
+            let late = both.await.unwrap().child().run(async |op| op.remaining());
+            assert_eq!(late.await.unwrap(), Some(secs(60)));
+
+            let ended = op.child().id("ended").run(ready).await.unwrap();
+            outer.cancel_with("all of it");
+            let why = ended.child().run(|_| ready(())).await.unwrap_err();
+            assert_eq!(*why.origin(), Origin::parent("ended"));
+            why.root_cause().message().into_owned()
+        })
+        .await;
+    assert_eq!(outcome.unwrap(), "all of it");
+    assert_eq!(reports.take(), ["late ended"]);
 }

@@ -39,6 +39,33 @@ fn law_t6_ended_operations_leave_nothing_on_a_long_lived_token() {
 }
 
 #[test]
+fn law_t6_a_line_of_operations_keeps_none_that_has_ended() {
+    let next = |op: &Operation| {
+        let mut run = std::pin::pin!(op.child().run(ready));
+        match poll_once(run.as_mut()) {
+            std::task::Poll::Ready(op) => op.unwrap(),
+            std::task::Poll::Pending => unreachable!("its body is ready"),
+        }
+    };
+    let mut run = std::pin::pin!(Cancelable::new().run(|op| {
+        let some = |mut last: Operation, times: u32| {
+            for _ in 0..times {
+                last = next(&last);
+            }
+            last
+        };
+        // A line that begins in what runs, and one that begins in what has ended.
+        for first in [op.clone(), next(&next(&op))] {
+            let mut last = Some(some(first, 8));
+            let left = measure(|| last = last.take().map(|last| some(last, 1000)));
+            assert_eq!((left.count_current, left.bytes_current), (0, 0));
+        }
+        ready(())
+    }));
+    assert!(poll_once(run.as_mut()).is_ready());
+}
+
+#[test]
 fn the_future_is_send_when_the_body_is() {
     fn is_send<T: Send>(_: &T) {}
     fn is_send_and_sync<T: Send + Sync>() {}

@@ -5,7 +5,7 @@ use std::sync::atomic::Ordering;
 use std::task::{Context, Poll, Waker};
 use std::time::Duration;
 
-use cancelable_core::{Cancellation, CancellationToken, Origin, Reason, WakerSlot};
+use cancelable_core::{Cancellation, CancellationToken, WakerSlot};
 use tokio::time::Instant;
 
 use super::{Asked, Record};
@@ -196,22 +196,8 @@ impl Record {
             is_first = true;
             let why = self.token().cancellation();
             let why = why.expect("a token that is made under a cancelled parent is cancelled");
-            let why = match &self.parent {
-                // A token that is linked may be the child of another token, and have that one's cancel as its cause.
-                Some(parent)
-                    if why.reason() == Reason::Parent
-                        && why.cause() == parent.token().cancellation() =>
-                {
-                    let why = why.with_origin(Origin::parent(parent.id()));
-                    match parent.cancellation() {
-                        Some(cause) => why.with_cause(cause),
-                        None => why,
-                    }
-                }
-                Some(_) | None => why,
-            };
             Asked {
-                why,
+                why: self.as_child(why),
                 noticed: Instant::now(),
             }
         });

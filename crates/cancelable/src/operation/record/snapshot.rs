@@ -12,7 +12,7 @@ impl Record {
     pub(crate) fn context(&self) -> OperationContext {
         let mut context = OperationContext::new(self.id());
         context.start = clock::wall(self.start);
-        context.parent_id = self.parent.as_ref().map(|parent| parent.id().to_owned());
+        context.parent_id = self.parent_id().map(str::to_owned);
         if let Some(about) = &self.about {
             context.name.clone_from(&about.name);
             context.attempt = about.attempt.unwrap_or(1);
