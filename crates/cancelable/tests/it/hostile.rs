@@ -1,7 +1,6 @@
 //! Somebody else's code at its worst: values that panic as they are dropped, and panics that panic again.
 
 use std::future::pending;
-use std::mem::ManuallyDrop;
 use std::panic::{AssertUnwindSafe, panic_any};
 use std::pin::Pin;
 use std::task::{Context, Poll};
@@ -111,23 +110,6 @@ async fn law_o7_a_finalizer_whose_panic_panics_again_skips_no_other() {
     assert_eq!(AssertUnwindSafe(run).catch_unwind().await.unwrap(), Ok(()));
     assert_eq!(log.take(), ["start running", "first", "complete completed"]);
     assert_eq!(handle.there().context().skipped_finalizers, 0);
-}
-
-#[tokio::test(start_paused = true)]
-async fn a_task_whose_panic_panics_again_ends_its_operation() {
-    let (log, handle) = (Log::default(), Handle::default());
-    let run = heard(&log).run(async |op| {
-        handle.keep(&op);
-        drop(op.spawn(async { panic_twice() }));
-        drop(op.spawn(async { panic_twice() }));
-        drop(op.spawn_blocking(panic_twice));
-        pending::<()>().await;
-    });
-    let payload = AssertUnwindSafe(run).catch_unwind().await.unwrap_err();
-    // It would do so once more.
-    let _ = ManuallyDrop::new(payload);
-    assert_eq!(log.take(), ["start running", "error failed"]);
-    assert_eq!(handle.there().status(), OperationStatus::Failed);
 }
 
 /// A source that panics in one of its methods.

@@ -37,6 +37,7 @@ mod signals;
 mod size;
 mod sources;
 mod starts;
+mod storm;
 mod support;
 mod sweep;
 mod sweep_duties;
