@@ -22,6 +22,20 @@ pub(crate) trait OnLastDrop: Sized {
 /// What [`Arc::into_inner`] gives: here the value itself, in the model one that is yet to have its [`OnLastDrop`].
 pub(crate) type Last<T> = T;
 
+/// A value, and a weak pointer to it.
+///
+/// It is written where it is to lie. `Arc::new` copies it there, and to copy what has just been written takes as long as that
+/// needs to arrive.
+#[inline]
+pub(crate) fn new_with_weak<T>(make: impl FnOnce() -> T) -> (Arc<T>, Weak<T>) {
+    let mut weak = Weak::new();
+    let value = Arc::new_cyclic(|own| {
+        weak = Weak::clone(own);
+        make()
+    });
+    (value, weak)
+}
+
 /// A number that is this value's own for as long as a pointer to it is there, be it a weak one.
 pub(crate) fn address<T>(of: &Arc<T>) -> usize {
     Arc::as_ptr(of).addr()

@@ -12,10 +12,10 @@ mod model;
 #[cfg(not(cancelable_loom))]
 pub(crate) use machine::{
     Arc, AtomicUsize, Condvar, Last, Mutex, MutexGuard, OnLastDrop, Ordering, Weak, address,
-    marking, next_in_order,
+    marking, new_with_weak, next_in_order,
 };
 #[cfg(cancelable_loom)]
 pub(crate) use model::{
     Arc, AtomicUsize, Condvar, Last, Mutex, MutexGuard, OnLastDrop, Ordering, Weak, address,
-    marking, next_in_order,
+    marking, new_with_weak, next_in_order,
 };

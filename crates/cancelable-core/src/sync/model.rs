@@ -229,6 +229,13 @@ impl Condvar {
     }
 }
 
+/// See `machine::new_with_weak`.
+pub(crate) fn new_with_weak<T: OnLastDrop>(make: impl FnOnce() -> T) -> (Arc<T>, Weak<T>) {
+    let value = Arc::new(make());
+    let weak = Arc::downgrade(&value);
+    (value, weak)
+}
+
 /// See `machine::address`.
 pub(crate) fn address<T: OnLastDrop>(of: &Arc<T>) -> usize {
     of.shared().number

@@ -1,6 +1,6 @@
 //! The tree: how a child comes, goes, and how a line of ancestors that nobody holds is shortened.
 
-use crate::sync::{Arc, Last, Ordering};
+use crate::sync::{Arc, Last, Ordering, new_with_weak};
 
 use super::node::{BRANCHED, CANCELLED, Dependent, Flagged, Inner, Node, Place};
 use super::{deadline, links, splice};
@@ -25,11 +25,13 @@ pub(super) fn child_of(parent: &Arc<Node>) -> Arc<Node> {
     let entry = dependents.vacant_entry();
     // Both under the lock: cloning the parent costs two threads half of what it costs outside, since the cache line is here
     // already; and a node that is made with its place needs no further write that would have to prove that it is not shared.
-    let child = Arc::new(Node::at(Place {
-        parent: Arc::clone(parent),
-        key: entry.key(),
-    }));
-    entry.insert(Dependent::Child(Arc::downgrade(&child)));
+    let (child, weak) = new_with_weak(|| {
+        Node::at(Place {
+            parent: Arc::clone(parent),
+            key: entry.key(),
+        })
+    });
+    entry.insert(Dependent::Child(weak));
     child
 }
 
