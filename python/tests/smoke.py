@@ -3,11 +3,18 @@
 import asyncio
 import sys
 import sysconfig
+import threading
 from importlib import metadata, resources
 from pathlib import Path
 
 import hother.cancelable
-from hother.cancelable import _core
+from hother.cancelable import (
+    Cancelable,
+    CancelationReason,
+    CancelationToken,
+    ManualCancelation,
+    _core,
+)
 
 
 def main() -> None:
@@ -38,7 +45,16 @@ def check_metadata() -> None:
 
 
 async def check_use() -> None:
-    assert not _core.Token().is_cancelled
+    """A cancel from a thread, on a loop that has nothing to do, says why."""
+    token = CancelationToken()
+    said: tuple[object, ...] | None = None
+    try:
+        async with Cancelable.with_timeout(60).combine(Cancelable.with_token(token)):
+            threading.Thread(target=token.cancel_sync, args=("enough",)).start()
+            await asyncio.Event().wait()
+    except ManualCancelation as error:
+        said = error.reason, error.message
+    assert said == (CancelationReason.MANUAL, "enough"), said
 
 
 if __name__ == "__main__":

@@ -1,9 +1,91 @@
 """How typed programs use the package; the type checker reads it, and nothing runs it."""
 
+from collections.abc import Awaitable, Callable
+from datetime import datetime, timedelta
 from typing import assert_type
 
-from hother.cancelable import _core
+from hother.cancelable import (
+    Cancelable,
+    CancelationError,
+    CancelationReason,
+    CancelationToken,
+    LinkedCancelationToken,
+    OperationContext,
+    OperationStatus,
+    TimeoutCancelation,
+    current_operation,
+    ensure_cancelable,
+)
 
 
-def tokens(token: _core.Token) -> None:
+async def tokens(token: CancelationToken) -> None:
+    assert_type(token.id, str)
     assert_type(token.is_cancelled, bool)
+    assert_type(token.reason, CancelationReason | None)
+    assert_type(token.message, str | None)
+    assert_type(token.cancelled_at, datetime | None)
+    assert_type(token.cancel_sync(CancelationReason.SIGNAL, "why"), bool)
+    assert_type(await token.cancel(message="why"), bool)
+    await token.wait_for_cancel()
+    await LinkedCancelationToken().link(token, preserve_reason=True)
+
+
+async def operations(token: CancelationToken) -> None:
+    async with Cancelable(name="work", metadata={"rows": 3}) as operation:
+        assert_type(operation, Cancelable)
+        assert_type(operation.operation_id, str)
+        assert_type(operation.is_running, bool)
+        assert_type(operation.parent, Cancelable | None)
+        await operation.report_progress("half", {"done": 0.5})
+        await operation.check_cancelation()
+    assert_type(operation.context, OperationContext)
+    limited = Cancelable.with_timeout(timedelta(seconds=1)).combine(Cancelable.with_token(token))
+    assert_type(limited, Cancelable)
+    assert_type(current_operation(), Cancelable | None)
+    assert_type(ensure_cancelable(current_operation()), Cancelable)
+
+
+def contexts(context: OperationContext) -> None:
+    assert_type(context.status, OperationStatus)
+    assert_type(context.cancel_reason, CancelationReason | None)
+    assert_type(context.duration, timedelta | None)
+    assert_type(context.is_terminal, bool)
+
+
+def callbacks(operation: Cancelable) -> Cancelable:
+    def plain(context: OperationContext) -> None: ...
+    async def awaited(context: OperationContext) -> None: ...
+    def failed(context: OperationContext, error: Exception) -> None: ...
+
+    return operation.on_start(plain).on_complete(awaited).on_error(failed)
+
+
+def wrapping(operation: Cancelable) -> None:
+    async def load(name: str, *, count: int = 1) -> bytes:
+        return name.encode() * count
+
+    wrapped = operation.wrap(load)
+    assert_type(wrapped("a", count=2), Awaitable[bytes])
+    typed: Callable[[str], Awaitable[bytes]] = wrapped
+    # What the function does not take, the wrapped one does not take either.
+    wrapped(1)  # type: ignore[arg-type]
+    del typed
+
+
+async def errors(operation: Cancelable) -> None:
+    try:
+        async with operation:
+            pass
+    except TimeoutCancelation as error:
+        assert_type(error.timeout_seconds, float)
+        as_plain: TimeoutError = error
+        del as_plain
+    except CancelationError as error:
+        assert_type(error.reason, CancelationReason)
+        assert_type(error.message, str)
+
+
+def misuse() -> None:
+    Cancelable(nam="typo")  # type: ignore[call-arg]
+    Cancelable.with_timeout("1s")  # type: ignore[arg-type]
+    CancelationToken().cancel_sync(3)  # type: ignore[arg-type]

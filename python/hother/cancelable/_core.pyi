@@ -6,6 +6,7 @@ from typing import Any, ClassVar, Self, final
 import anyio
 from typing_extensions import disjoint_base
 
+from .core.cancelable import Cancelable
 from .core.models import CancelationReason, OperationContext, OperationStatus
 from .core.token import LinkedCancelationToken
 
@@ -30,7 +31,7 @@ class Operation:
     @property
     def token(self) -> LinkedCancelationToken: ...
     @property
-    def parent(self) -> Any: ...
+    def parent(self) -> Cancelable | None: ...
     @property
     def is_cancelled(self) -> bool: ...
     @property
