@@ -11,6 +11,7 @@ from pathlib import Path
 
 import environments
 import figures
+from measure import NOT_SO
 from table import table
 
 
@@ -34,6 +35,8 @@ def main() -> None:
     print()
     for line in table(taken):
         print(line)
+    if NOT_SO in taken.package.values():
+        sys.exit("a row does not do what it is measured for")
 
 
 def _version(python: Path) -> str:
