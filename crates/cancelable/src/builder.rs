@@ -91,6 +91,9 @@ impl Cancelable {
     }
 
     /// The operation that it is cancelled with, in place of the one that it runs in.
+    ///
+    /// One that has ended by the start has no limit any more, but it still names the parent, and a cancel of its handle still
+    /// reaches this one; as does that of what runs around it.
     pub fn parent(mut self, parent: &Operation) -> Self {
         self.more().parent = Some(parent.clone());
         self

@@ -34,6 +34,7 @@
 //! | ask, report and stream from inside | [`Operation`], [`OperationStream`], [`Progress`] |
 //! | clean up in spite of a cancel | [`Operation::shield`], [`Cancelable::grace`], [`Cancelable::finalizer`] |
 //! | work in tasks, threads and CPU loops that are told | [`Operation::spawn`], [`Operation::spawn_blocking`], [`checkpoint`] |
+//! | try again, but no cancel, and not when it would be too late | `Operation::retry`, with the feature `backon` |
 //! | look at it from outside | [`OperationContext`], [`OperationStatus`], [`Registry`] with [`Filter`] |
 //! | combine what may end it: any of, all of, nested | [`source`] |
 //! | name a signal | [`Signal`] |
