@@ -14,6 +14,7 @@ Warnings are errors, and so are exceptions in threads and finalizers. Never slee
 let everything run with `support.loops.settle`.
 """
 
+import gc
 import inspect
 from functools import partial
 
@@ -30,6 +31,12 @@ def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
         if "loop_name" not in metafunc.fixturenames:
             metafunc.fixturenames.append("loop_name")
         metafunc.parametrize("loop_name", names)
+
+
+def pytest_collection_finish() -> None:
+    """Spares the collector what is there before any test: it runs after each of them."""
+    gc.collect()
+    gc.freeze()
 
 
 @pytest.hookimpl(tryfirst=True)
