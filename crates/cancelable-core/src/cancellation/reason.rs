@@ -32,6 +32,19 @@ pub enum Reason {
 }
 
 impl Reason {
+    /// Every reason that there is, so that a front end can match its own words with them.
+    pub const ALL: &[Self] = &[
+        Self::Timeout,
+        Self::Manual,
+        Self::Signal,
+        Self::Condition,
+        Self::Parent,
+        Self::Error,
+        Self::Disconnected,
+        Self::Shutdown,
+        Self::Dropped,
+    ];
+
     /// The reason as one lower-case word, as logs and snapshots write it.
     pub fn as_str(self) -> &'static str {
         match self {

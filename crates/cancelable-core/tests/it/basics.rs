@@ -41,6 +41,25 @@ fn law_t4_the_chain_of_causes() {
 }
 
 #[test]
+fn a_message_is_told_apart_from_one_that_follows() {
+    let root = CancellationToken::new();
+    let child = root.child_token();
+    root.cancel_with(Cancellation::new(Reason::Shutdown).with_message("night"));
+    assert_eq!(root.cancellation().unwrap().given_message(), Some("night"));
+    let why = child.cancellation().unwrap();
+    assert_eq!(why.given_message(), None);
+    assert_eq!(why.clone().with_message("so").given_message(), Some("so"));
+    assert_eq!(Cancellation::new(Reason::Error).given_message(), None);
+}
+
+#[test]
+fn all_reasons_have_words_of_their_own() {
+    let words: std::collections::HashSet<_> = Reason::ALL.iter().map(|it| it.as_str()).collect();
+    assert_eq!(words.len(), Reason::ALL.len());
+    assert!(words.contains(Reason::Dropped.as_str()));
+}
+
+#[test]
 fn law_t4_all_of_takes_the_last_that_fired() {
     // Made first, and given last.
     let why = Cancellation::manual("the last");
