@@ -26,7 +26,7 @@ mod _core {
     #[pymodule_export]
     use crate::stream::Stream;
     #[pymodule_export]
-    use crate::token::Token;
+    use crate::token::{CallbackRegistration, Token};
 
     use pyo3::prelude::*;
 

@@ -10,7 +10,8 @@ use pyo3::types::PyString;
 pub(crate) fn to_python(py: Python<'_>, reason: Reason) -> PyResult<Bound<'_, PyAny>> {
     let members = MEMBERS.get_or_try_init(py, || {
         let class = class(py)?;
-        ALL.iter()
+        Reason::ALL
+            .iter()
             .map(|reason| Ok((*reason, class.call1((reason.as_str(),))?.unbind())))
             .collect::<PyResult<Vec<_>>>()
     })?;
@@ -22,7 +23,10 @@ pub(crate) fn to_python(py: Python<'_>, reason: Reason) -> PyResult<Bound<'_, Py
 pub(crate) fn from_python(given: &Bound<'_, PyAny>) -> PyResult<Reason> {
     let known = given.cast::<PyString>().ok().and_then(|text| {
         let text = text.to_str().ok()?;
-        ALL.into_iter().find(|reason| reason.as_str() == text)
+        Reason::ALL
+            .iter()
+            .copied()
+            .find(|reason| reason.as_str() == text)
     });
     known.ok_or_else(|| {
         PyTypeError::new_err(format!(
@@ -45,15 +49,3 @@ fn class(py: Python<'_>) -> PyResult<&Bound<'_, PyAny>> {
 }
 
 static MEMBERS: PyOnceLock<Vec<(Reason, Py<PyAny>)>> = PyOnceLock::new();
-
-const ALL: [Reason; 9] = [
-    Reason::Timeout,
-    Reason::Manual,
-    Reason::Signal,
-    Reason::Condition,
-    Reason::Parent,
-    Reason::Error,
-    Reason::Disconnected,
-    Reason::Shutdown,
-    Reason::Dropped,
-];

@@ -10,7 +10,16 @@ from .core.cancelable import Cancelable
 from .core.models import CancelationReason, OperationContext, OperationStatus
 from .core.token import LinkedCancelationToken
 
-__all__ = ["DONE", "Context", "Home", "Operation", "Stream", "Token", "Why"]
+__all__ = [
+    "DONE",
+    "CallbackRegistration",
+    "Context",
+    "Home",
+    "Operation",
+    "Stream",
+    "Token",
+    "Why",
+]
 
 DONE: Coroutine[Any, Any, None]
 
@@ -209,10 +218,10 @@ class Token:
     def _cancel(
         self, reason: CancelationReason | str | None = None, message: str | None = None
     ) -> tuple[bool, list[anyio.Event] | None]: ...
-    def _wait(self, wake: Callable[[], object]) -> _Waiting | None: ...
-    def _listen(self, callback: Callable[[Any], object]) -> None: ...
+    def _wait(self, wake: Callable[[], object]) -> CallbackRegistration: ...
+    def on_cancel(self, callback: Callable[[Any], object]) -> CallbackRegistration: ...
     def _link(self, other: Token, keeps_reason: bool, is_linked: bool) -> None: ...
 
 @final
-class _Waiting:
-    def close(self) -> None: ...
+class CallbackRegistration:
+    def deregister(self) -> bool: ...

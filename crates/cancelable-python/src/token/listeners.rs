@@ -85,9 +85,10 @@ impl Listeners {
         Some(number)
     }
 
-    pub(super) fn remove(&self, number: u64) {
+    /// Takes it out; whether it was still there.
+    pub(super) fn remove(&self, number: u64) -> bool {
         let removed = self.list.lock().waiting.remove(&number);
-        drop(removed);
+        removed.is_some()
     }
 
     /// Waiters first, so that no callback holds one up.

@@ -136,13 +136,17 @@ impl Token {
         Ok(listeners)
     }
 
-    fn listen(slf: &Bound<'_, Self>, kind: Kind, called: Py<PyAny>) -> PyResult<Option<Waiting>> {
+    fn listen(
+        slf: &Bound<'_, Self>,
+        kind: Kind,
+        called: Py<PyAny>,
+    ) -> PyResult<CallbackRegistration> {
         let py = slf.py();
         let home = Home::current(py)?;
         let listeners = Self::listeners(slf)?;
         let listener = Listener { kind, called, home };
         let number = listeners.add(py, listener);
-        Ok(number.map(|number| Waiting { listeners, number }))
+        Ok(CallbackRegistration { listeners, number })
     }
 
     /// Cancels it; those who listen have been told when this returns.
@@ -326,19 +330,22 @@ impl Token {
         Ok((is_first, (!started.is_empty()).then_some(started)))
     }
 
-    /// Has `wake` called on this thread's loop when the token is cancelled; `None` where it has been called already.
-    fn _wait(slf: &Bound<'_, Self>, wake: Py<PyAny>) -> PyResult<Option<Waiting>> {
+    /// Has `wake` called on this thread's loop when the token is cancelled; at once if it is already.
+    fn _wait(slf: &Bound<'_, Self>, wake: Py<PyAny>) -> PyResult<CallbackRegistration> {
         Self::listen(slf, Kind::Waiter, wake)
     }
 
-    /// Has `callback` called with the token when that is cancelled.
-    fn _listen(slf: &Bound<'_, Self>, callback: Bound<'_, PyAny>) -> PyResult<()> {
+    /// Has `callback` called with the token when that is cancelled; at once if it is already. What this returns takes it back.
+    fn on_cancel(
+        slf: &Bound<'_, Self>,
+        callback: Bound<'_, PyAny>,
+    ) -> PyResult<CallbackRegistration> {
         if !callback.is_callable() {
             let kind = callback.get_type();
             let what = format!("callback must be callable, got {}", kind.name()?);
             return Err(PyTypeError::new_err(what));
         }
-        Self::listen(slf, Kind::Callback, callback.unbind()).map(drop)
+        Self::listen(slf, Kind::Callback, callback.unbind())
     }
 
     /// Has this token cancelled when `other` is.
@@ -424,19 +431,21 @@ impl Token {
     }
 }
 
-/// A listener that is on a token's list.
+/// What a callback is taken back by. Letting go of it leaves the callback where it is.
 #[pyclass(frozen, module = "hother.cancelable._core")]
 #[derive(Debug)]
-struct Waiting {
+pub(crate) struct CallbackRegistration {
     listeners: Arc<Listeners>,
-    number: u64,
+    /// `None` where it was called at once.
+    number: Option<u64>,
 }
 
 #[pymethods]
-impl Waiting {
-    /// Takes it off the list, if it is still there.
-    fn close(&self) {
-        self.listeners.remove(self.number);
+impl CallbackRegistration {
+    /// Takes the callback back, and says whether that was in time: after `True` it was not called and never will be.
+    fn deregister(&self) -> bool {
+        self.number
+            .is_some_and(|number| self.listeners.remove(number))
     }
 }
 

@@ -87,8 +87,7 @@ class CancelationToken(Model, _core.Token):
         try:
             await event.wait()
         finally:
-            if waiting is not None:
-                waiting.close()
+            waiting.deregister()
 
     def check(self) -> None:
         """Go on if it is not cancelled.
@@ -127,7 +126,7 @@ class CancelationToken(Model, _core.Token):
 
         What this returns may be awaited, and need not be.
         """
-        self._listen(callback)
+        self.on_cancel(callback)
         return _core.DONE
 
     def __hash__(self) -> int:
