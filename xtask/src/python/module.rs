@@ -1,4 +1,5 @@
-//! The native module, as tests use it: built without optimising, beside the sources.
+//! The native module, as tests use it: built without optimising, beside the sources; and the example of an extension, which
+//! they find where cargo leaves it.
 
 use std::env::consts::{DLL_PREFIX, DLL_SUFFIX};
 use std::fs;
@@ -11,7 +12,9 @@ use crate::run::{Failure, run_command};
 pub(super) fn build(step: &'static str, root: &Path) -> Result<(), Failure> {
     run_command(
         step,
-        &Invocation::cargo("build --package cancelable-python"),
+        &Invocation::cargo(
+            "build --package cancelable-python --package cancelable-example-extension",
+        ),
         root,
     )?;
     place(root).map_err(Failure::Setup)
