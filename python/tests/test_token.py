@@ -201,6 +201,28 @@ async def test_a_callback_that_fails_is_logged_and_stops_no_other(caplog):
     assert "the async callback is broken" in caplog.text
 
 
+def test_an_async_callback_that_no_loop_knows_is_told_of(caplog):
+    token = CancelationToken()
+
+    async def callback(_):
+        raise AssertionError("there is no loop to run it")
+
+    token.register_callback(callback)
+    assert token.cancel_sync()
+    assert "no loop to await it on" in caplog.text
+
+
+def test_a_callback_can_be_taken_back():
+    token, heard = CancelationToken(), []
+    first, second = token.on_cancel(heard.append), token.on_cancel(heard.append)
+    assert first.deregister()
+    assert not first.deregister()
+    token.cancel_sync()
+    assert heard == [token]
+    assert not second.deregister()
+    assert not token.on_cancel(heard.append).deregister()
+
+
 def test_an_exception_that_is_to_end_the_program_is_raised_by_the_cancel():
     token, heard = CancelationToken(), []
 

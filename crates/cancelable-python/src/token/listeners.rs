@@ -9,7 +9,7 @@ use std::sync::Arc;
 
 use cancelable_core::{CancellationToken, Registration};
 use parking_lot::Mutex;
-use pyo3::exceptions::PyException;
+use pyo3::exceptions::{PyException, PyRuntimeError};
 use pyo3::prelude::*;
 use pyo3::sync::PyOnceLock;
 use pyo3::types::{PyWeakrefMethods, PyWeakrefReference};
@@ -133,6 +133,7 @@ impl Listeners {
             Some(home) => Some(home),
             None => Home::current(py)?,
         };
+        let is_nowhere = home.is_none();
         match home {
             Some(home) if home.is_here(py) => {
                 let start = START.import(py, module, "start")?;
@@ -144,6 +145,11 @@ impl Listeners {
                 let is_posted = home.is_some_and(|home| home.post(py, later.unbind()));
                 if !is_posted && result.hasattr("close")? {
                     result.call_method0("close")?;
+                }
+                if is_nowhere {
+                    return Err(PyRuntimeError::new_err(
+                        "no loop to await it on: register an async callback on one, or cancel on one",
+                    ));
                 }
                 Ok(())
             }
