@@ -28,8 +28,6 @@ NOT_YET = (
     "hother.cancelable.cancelable_with_condition",
     "hother.cancelable.cancelable_with_signal",
     "hother.cancelable.cancelable_with_token",
-    "hother.cancelable.core.cancelable.Cancelable.run_in_thread",
-    "hother.cancelable.core.cancelable.Cancelable.shield",
     "hother.cancelable.core.registry",
     "hother.cancelable.integrations",
     "hother.cancelable.sources.AllOfSource",

@@ -1,7 +1,7 @@
 """Cancelation that always says why."""
 
 from .core.cancelable import Cancelable
-from .core.current import current_operation
+from .core.current import checkpoint, current_operation
 from .core.exceptions import (
     CancelationError,
     ConditionCancelation,
@@ -36,4 +36,5 @@ __all__ = [  # noqa: RUF022, since the order is said above
     "ensure_cancelable",
     "CancellationToken",
     "LinkedCancelationToken",
+    "checkpoint",
 ]

@@ -11,8 +11,8 @@ import hother.cancelable
 LIMIT = 45.0
 
 
-def run_python(code: str, *args: str, expect: int = 0) -> str:
-    """Runs it with warnings as errors, and gives what it printed."""
+def run_python(code: str, *args: str, expect: int = 0, is_quiet: bool = False) -> str:
+    """Runs it with warnings as errors, and gives what it printed; where it `is_quiet`, nothing is on stderr."""
     done = subprocess.run(
         [sys.executable, "-X", "faulthandler", "-W", "error", "-c", code, *args],
         env={**os.environ, "PYTHONPATH": _package_path()},
@@ -24,6 +24,7 @@ def run_python(code: str, *args: str, expect: int = 0) -> str:
     assert done.returncode == expect, (
         f"exit code {done.returncode}\n--- stdout\n{done.stdout}\n--- stderr\n{done.stderr}"
     )
+    assert not (is_quiet and done.stderr), done.stderr
     return done.stdout
 
 

@@ -10,7 +10,7 @@ use pyo3::sync::PyOnceLock;
 use pyo3::types::{PyDict, PyString, PyWeakrefMethods, PyWeakrefReference};
 
 use super::mailbox::{Mailbox, Postman};
-use super::timers::{Alarm, Timers};
+use super::timers::Timers;
 use crate::{fork, log};
 
 /// A loop, by a handle that does not keep it alive, and the letters that lie in wait for it.
@@ -115,6 +115,48 @@ impl Home {
         Ok(task.unbind())
     }
 
+    /// The task that runs on this thread, if one does.
+    pub(crate) fn current_task_if_any(&self, py: Python<'_>) -> Option<Py<PyAny>> {
+        self.current_task(py).ok()
+    }
+
+    /// Whether this task is over.
+    pub(crate) fn has_ended(&self, py: Python<'_>, task: &Py<PyAny>) -> bool {
+        let task = task.bind(py);
+        let has_ended = match self.0.kind {
+            Kind::Asyncio => task.call_method0("done").and_then(|it| it.is_truthy()),
+            Kind::Trio => task
+                .getattr("coro")
+                .and_then(|it| it.getattr("cr_frame"))
+                .map(|it| it.is_none()),
+        };
+        has_ended.unwrap_or(false)
+    }
+
+    /// How many cancels of this task are under way, as asyncio counts them; trio has no such thing.
+    pub(crate) fn cancels_of(&self, py: Python<'_>, task: &Py<PyAny>) -> PyResult<u32> {
+        match self.0.kind {
+            Kind::Asyncio => task
+                .call_method0(py, intern!(py, "cancelling"))?
+                .extract(py),
+            Kind::Trio => Ok(0),
+        }
+    }
+
+    /// Has it called as soon as the task that runs has given way. On the thread of an asyncio loop.
+    pub(crate) fn call_soon(&self, py: Python<'_>, called: Py<PyAny>) -> PyResult<()> {
+        let how = PyDict::new(py);
+        how.set_item("context", empty_context(py)?)?;
+        self.here(py)?
+            .call_method("call_soon", (called,), Some(&how))?;
+        Ok(())
+    }
+
+    /// Whether it is an asyncio loop.
+    pub(crate) fn is_asyncio(&self) -> bool {
+        self.0.kind == Kind::Asyncio
+    }
+
     /// The time by the loop's clock, in seconds.
     pub(crate) fn time(&self, py: Python<'_>) -> PyResult<f64> {
         let time = match self.0.kind {
@@ -124,9 +166,13 @@ impl Home {
         time.extract()
     }
 
-    /// Has the loop ring at this moment.
-    pub(super) fn call_at(&self, py: Python<'_>, at: f64) -> PyResult<()> {
-        let alarm = Bound::new(py, Alarm { home: self.clone() })?;
+    /// Has the loop call `alarm` at this moment.
+    pub(super) fn call_python_at(
+        &self,
+        py: Python<'_>,
+        at: f64,
+        alarm: &Bound<'_, PyAny>,
+    ) -> PyResult<()> {
         match self.0.kind {
             Kind::Asyncio => {
                 let how = PyDict::new(py);

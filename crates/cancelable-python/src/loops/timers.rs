@@ -4,9 +4,11 @@
 //!
 //! 1. **While there is a deadline, the loop's timer is armed for it or for an earlier moment.** One that comes too early
 //!    finds nothing due, and arms anew. So disarming touches the heap alone, and leaves nothing in it.
-//! 2. **No Python code runs under the lock.**
+//! 2. **A timer of the loop is armed only where it is earlier than those that are**: so there are never many.
+//! 3. **A loop that drops its last timer has ended**, and with it all deadlines: nothing is kept for it.
+//! 4. **No Python code runs under the lock.**
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 use std::sync::Arc;
 
@@ -38,26 +40,40 @@ pub(super) struct Timers {
 struct Heap {
     timers: BTreeMap<TimerKey, Timer>,
     armed_so_far: u64,
-    /// For when the loop's own timer is armed.
-    alarm: Option<f64>,
+    /// The loop's own timers that are armed.
+    alarms: BTreeSet<TimerKey>,
+}
+
+impl Heap {
+    fn next_key(&mut self, at: f64) -> TimerKey {
+        self.armed_so_far += 1;
+        (sortable(at), self.armed_so_far)
+    }
+
+    /// Notes that the loop is to ring at this moment, unless it does so before.
+    fn next_alarm(&mut self, at: f64) -> Option<TimerKey> {
+        let first = self.alarms.first();
+        if first.is_some_and(|first| moment(first.0) <= at) {
+            return None;
+        }
+        let alarm = self.next_key(at);
+        self.alarms.insert(alarm);
+        Some(alarm)
+    }
 }
 
 impl Home {
     /// Has `timer` go off at this moment by the loop's clock. On the loop's thread.
     pub(crate) fn arm(&self, py: Python<'_>, at: f64, timer: Timer) -> PyResult<TimerKey> {
-        let (key, is_earliest) = {
+        let (key, alarm) = {
             let mut heap = self.timers().heap.lock();
-            heap.armed_so_far += 1;
-            let key = (sortable(at), heap.armed_so_far);
+            let key = heap.next_key(at);
             heap.timers.insert(key, timer);
-            let is_earliest = heap.alarm.is_none_or(|alarm| at < alarm);
-            if is_earliest {
-                heap.alarm = Some(at);
-            }
-            (key, is_earliest)
+            (key, heap.next_alarm(at))
         };
-        if is_earliest && let Err(error) = self.call_at(py, at) {
-            self.timers().heap.lock().alarm = None;
+        if let Some(alarm) = alarm
+            && let Err(error) = self.call_at(py, alarm)
+        {
             self.disarm(key);
             return Err(error);
         }
@@ -70,9 +86,16 @@ impl Home {
         drop(timer);
     }
 
+    /// Has the loop ring. Where it cannot, the alarm is forgotten as it is dropped.
+    fn call_at(&self, py: Python<'_>, key: TimerKey) -> PyResult<()> {
+        let home = self.clone();
+        let alarm = Bound::new(py, Alarm { home, key })?;
+        self.call_python_at(py, moment(key.0), alarm.as_any())
+    }
+
     /// What the loop calls when its timer goes off.
-    fn ring(&self, py: Python<'_>) -> PyResult<()> {
-        self.timers().heap.lock().alarm = None;
+    fn ring(&self, py: Python<'_>, alarm: TimerKey) -> PyResult<()> {
+        self.timers().heap.lock().alarms.remove(&alarm);
         let now = self.time(py)?;
         while let Some(timer) = self.timers().take_due(now) {
             if let Err(error) = timer.go_off(py) {
@@ -82,9 +105,7 @@ impl Home {
         let next = {
             let mut heap = self.timers().heap.lock();
             let next = heap.timers.first_key_value().map(|(key, _)| moment(key.0));
-            let next = next.filter(|next| heap.alarm.is_none_or(|alarm| *next < alarm));
-            heap.alarm = next.or(heap.alarm);
-            next
+            next.and_then(|next| heap.next_alarm(next))
         };
         match next {
             Some(next) => self.call_at(py, next),
@@ -94,6 +115,16 @@ impl Home {
 }
 
 impl Timers {
+    /// Forgets an alarm that the loop has dropped. What is armed, where that was the last one.
+    fn forget(&self, alarm: TimerKey) -> BTreeMap<TimerKey, Timer> {
+        let mut heap = self.heap.lock();
+        if heap.alarms.remove(&alarm) && heap.alarms.is_empty() {
+            std::mem::take(&mut heap.timers)
+        } else {
+            BTreeMap::new()
+        }
+    }
+
     fn take_due(&self, now: f64) -> Option<Timer> {
         let mut heap = self.heap.lock();
         let first = heap.timers.first_entry()?;
@@ -123,13 +154,20 @@ impl fmt::Debug for Timers {
 /// What a loop's own timer calls.
 #[pyclass(frozen, module = "hother.cancelable._core")]
 pub(super) struct Alarm {
-    pub(super) home: Home,
+    home: Home,
+    key: TimerKey,
 }
 
 #[pymethods]
 impl Alarm {
     fn __call__(&self, py: Python<'_>) -> PyResult<()> {
-        self.home.ring(py)
+        self.home.ring(py, self.key)
+    }
+}
+
+impl Drop for Alarm {
+    fn drop(&mut self) {
+        drop(self.home.timers().forget(self.key));
     }
 }
 

@@ -5,74 +5,187 @@
 //! the loop.
 
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
 use std::task::Wake;
 
+use parking_lot::Mutex;
+use pyo3::intern;
 use pyo3::prelude::*;
 
+use super::native::Native;
 use super::record::Record;
 use super::told;
-use crate::loops::{Home, Timer};
+use crate::loops::{Home, Timer, TimerKey};
 
 /// See the module's documentation.
 pub(crate) struct Delivery {
     pub(crate) home: Home,
-    /// The scope that the body runs in: anyio's, or one of ours.
-    pub(crate) scope: Py<PyAny>,
+    pub(crate) scope: Scope,
+    /// The task that the body runs in.
+    pub(crate) task: Py<PyAny>,
+    /// How many cancels of the task were under way when it was entered, which are no business of this run's.
+    pub(crate) cancels_before: u32,
     pub(crate) record: Arc<Record>,
-    /// How long after an ask the scope is cancelled, in seconds.
-    pub(crate) grace: Option<f64>,
+    pub(crate) grace: Option<Box<Grace>>,
     /// Whether what encloses the operation cancels the body as well, so that this need not.
     pub(crate) is_enclosed: bool,
-    is_struck: AtomicBool,
+    heard: Mutex<Heard>,
+}
+
+/// What the body runs in.
+pub(crate) enum Scope {
+    /// A scope of anyio's.
+    Given(Py<PyAny>),
+    /// None: its task is cancelled.
+    Native(Native),
+}
+
+/// How long after an ask the body is cancelled.
+pub(crate) struct Grace {
+    pub(crate) seconds: f64,
+    timer: Mutex<Option<TimerKey>>,
+}
+
+/// What the loop's thread alone touches.
+#[derive(Default)]
+struct Heard {
+    is_struck: bool,
+    /// Whether the scope has been cancelled, and so is whatever joins later.
+    is_cancelled: bool,
+    /// The scopes of the tasks that work for the operation.
+    tasks: Vec<Py<PyAny>>,
 }
 
 impl Delivery {
     pub(crate) fn new(
         home: Home,
-        scope: Py<PyAny>,
+        scope: Scope,
+        task: Py<PyAny>,
+        cancels_before: u32,
         record: Arc<Record>,
         grace: Option<f64>,
         is_enclosed: bool,
     ) -> Self {
+        let grace = grace.map(|seconds| {
+            let timer = Mutex::default();
+            Box::new(Grace { seconds, timer })
+        });
         Self {
             home,
             scope,
+            task,
+            cancels_before,
             record,
             grace,
             is_enclosed,
-            is_struck: AtomicBool::new(false),
+            heard: Mutex::default(),
         }
     }
 
     /// Has the body hear of the ask, once. On the loop's thread.
     pub(crate) fn strike(self: &Arc<Self>, py: Python<'_>) -> PyResult<()> {
-        // Relaxed: the loop's thread alone gets here.
-        if self.is_struck.swap(true, Ordering::Relaxed) {
+        if std::mem::replace(&mut self.heard.lock().is_struck, true) {
             return Ok(());
         }
-        match self.grace {
-            None => self.cancel_scope(py),
-            Some(grace) => {
-                let at = self.home.time(py)? + grace;
-                self.home.arm(py, at, Timer::GraceEnds(Arc::clone(self)))?;
-                Ok(())
-            }
+        let Some(grace) = &self.grace else {
+            return self.cancel_scope(py);
+        };
+        let left = grace.seconds - self.seconds_since_ask();
+        if left <= 0.0 {
+            return self.cancel_scope(py);
         }
+        let at = self.home.time(py)? + left;
+        let timer = self.home.arm(py, at, Timer::GraceEnds(Arc::clone(self)))?;
+        *grace.timer.lock() = Some(timer);
+        Ok(())
     }
 
-    /// Cancels the scope: from then on every await of the body raises.
-    pub(crate) fn cancel_scope(&self, py: Python<'_>) -> PyResult<()> {
+    /// How long ago it was asked to stop; counted from its start, where that was later.
+    pub(crate) fn seconds_since_ask(&self) -> f64 {
+        let asked = self.record.asked().map(|why| why.instant().elapsed());
+        let began = self.record.fields().began.map(|began| began.elapsed());
+        let since = match (asked, began) {
+            (Some(asked), Some(began)) => asked.min(began),
+            (Some(since), None) => since,
+            (None, _) => return 0.0,
+        };
+        since.as_secs_f64()
+    }
+
+    /// Cancels the body and the tasks beside it: from then on their awaits raise.
+    pub(crate) fn cancel_scope(self: &Arc<Self>, py: Python<'_>) -> PyResult<()> {
         let Some(why) = self.record.asked() else {
             return Ok(());
         };
+        let tasks = {
+            let mut heard = self.heard.lock();
+            heard.is_cancelled = true;
+            std::mem::take(&mut heard.tasks)
+        };
+        let message = told::message(&why);
+        for task in &tasks {
+            task.call_method1(py, intern!(py, "cancel"), (&message,))?;
+        }
         if self.is_enclosed && told::is_by_parent(&why) {
             return Ok(());
         }
-        let message = told::message(&why);
-        self.scope
-            .call_method1(py, pyo3::intern!(py, "cancel"), (message,))?;
+        match &self.scope {
+            Scope::Given(scope) => {
+                scope.call_method1(py, intern!(py, "cancel"), (message,))?;
+                Ok(())
+            }
+            Scope::Native(native) => native.cancel(py, self, message),
+        }
+    }
+
+    /// Has the scope of a task be cancelled with the operation.
+    pub(crate) fn join(&self, py: Python<'_>, scope: Py<PyAny>) -> PyResult<()> {
+        let late = {
+            let mut heard = self.heard.lock();
+            if heard.is_cancelled {
+                Some(scope)
+            } else {
+                heard.tasks.push(scope);
+                None
+            }
+        };
+        if let Some(scope) = late {
+            scope.call_method0(py, intern!(py, "cancel"))?;
+        }
         Ok(())
+    }
+
+    /// Forgets the scope of a task that has ended.
+    pub(crate) fn part(&self, scope: &Bound<'_, PyAny>) {
+        let gone = {
+            let mut heard = self.heard.lock();
+            let at = heard.tasks.iter().position(|it| it.is(scope));
+            at.map(|at| heard.tasks.swap_remove(at))
+        };
+        drop(gone);
+    }
+
+    /// Nothing more is to be heard of it, nor of word that lies in the loop's mailbox.
+    pub(crate) fn close(&self) {
+        if let Scope::Native(native) = &self.scope {
+            native.close();
+        }
+        if let Some(grace) = &self.grace
+            && let Some(timer) = grace.timer.lock().take()
+        {
+            self.home.disarm(timer);
+        }
+        let tasks = std::mem::take(&mut self.heard.lock().tasks);
+        drop(tasks);
+    }
+
+    /// Whether somebody else has cancelled the task meanwhile, by whatever way there is to do that.
+    pub(crate) fn has_foreign_cancel(&self, py: Python<'_>) -> PyResult<bool> {
+        let now = self.home.cancels_of(py, &self.task)?;
+        let own = match &self.scope {
+            Scope::Given(_) => 0,
+            Scope::Native(native) => native.delivered(),
+        };
+        Ok(now > self.cancels_before + own)
     }
 
     /// Asks the operation to stop, since its time is up.

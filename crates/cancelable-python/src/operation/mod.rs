@@ -7,11 +7,13 @@
 //!
 //! # Invariants
 //!
-//! 1. **`running` is there from entering to leaving**, and taken out by whoever leaves, in the task that entered.
+//! 1. **`running` is there from entering to leaving**, and taken out by whoever leaves, in the task that entered. `is_entered`
+//!    holds from before that, so that nobody enters meanwhile, to the end of the last thread that was left behind.
 //! 2. **No Python code runs under the lock**: what is needed is cloned, what is replaced is dropped after.
 
 mod context;
 mod delivery;
+mod native;
 mod record;
 mod run;
 mod status;
@@ -29,6 +31,8 @@ use pyo3::{PyTraverseError, PyVisit};
 
 pub(crate) use context::Context;
 pub(crate) use delivery::Delivery;
+use delivery::Scope;
+use native::Native;
 pub(crate) use record::Record;
 use run::Running;
 use status::Status;
@@ -56,6 +60,9 @@ struct State {
     timeout: Option<f64>,
     grace: Option<f64>,
     is_detached: bool,
+    /// Whether it is a part of its parent, which that does not cancel, or a call that another thread makes for it.
+    is_section: bool,
+    is_entered: bool,
     parent: Option<Py<Operation>>,
     /// Tokens that cancel it, with their own reason.
     links: Vec<CancellationToken>,
@@ -115,6 +122,16 @@ impl Operation {
         let parent = parent.clone().unbind();
         let before = self.state.lock().parent.replace(parent);
         drop(before);
+    }
+
+    /// Has it be a section of its parent, with the status `SHIELDED`.
+    fn _set_section(&self) {
+        self.state.lock().is_section = true;
+    }
+
+    #[getter]
+    fn _is_section(&self) -> bool {
+        self.state.lock().is_section
     }
 
     fn _set_detached(&self) {
@@ -301,18 +318,34 @@ impl Operation {
     fn _asked(&self, py: Python<'_>) -> Option<Why> {
         self.asked(py).map(Why)
     }
-    /// Starts a run whose body is in `scope`, inside of `enclosing`, if that runs. To be called in the body's task.
+    /// Starts a run whose body is in `scope`, or in none, inside of `enclosing`, if that runs. To be called in the body's task.
     fn _enter(
         slf: &Bound<'_, Self>,
-        scope: Py<PyAny>,
+        scope: Option<Py<PyAny>>,
         enclosing: Option<&Bound<'_, Self>>,
     ) -> PyResult<()> {
         Self::enter(slf, scope, enclosing)
     }
 
-    /// Whether it runs, or is a shielded section that does.
-    fn _is_at_work(&self) -> bool {
-        self.is_at_work()
+    /// Starts a call that another thread makes for `parent`.
+    fn _begin_call(&self, parent: &Bound<'_, Self>) {
+        self.begin_call(parent);
+    }
+
+    /// The operation, if it is at work; in the place of a section, whatever that is a section of.
+    fn _current(slf: &Bound<'_, Self>, py: Python<'_>) -> Option<Py<Self>> {
+        let mut operation = Self::at_work(slf.clone().unbind(), py)?;
+        loop {
+            let around = {
+                let state = operation.get().state.lock();
+                let around = state.parent.as_ref().filter(|_| state.is_section);
+                around.map(|it| it.clone_ref(py))
+            };
+            match around {
+                Some(around) => operation = around,
+                None => return Some(operation),
+            }
+        }
     }
 
     /// What it is cancelled with, while it runs.
@@ -320,9 +353,111 @@ impl Operation {
         self.state.lock().above(py)
     }
 
-    /// Notes that the body is over. `False` where nothing was entered.
-    fn _leave(&self, py: Python<'_>) -> PyResult<bool> {
-        self.leave(py)
+    /// Notes that the body is over: 0 where nothing was entered, 1 where it is left quietly, 2 where its task was cancelled,
+    /// 3 where this is another task, 4 where so and the one that entered is over.
+    fn _leave(&self, py: Python<'_>) -> PyResult<u8> {
+        self.leave(py).map(|how| how as u8)
+    }
+
+    /// What errors call it.
+    fn _called(&self) -> String {
+        self.shown()
+    }
+
+    /// Has the scope of a task that works for it be cancelled with its own. `False` where it does not run.
+    fn _join(&self, py: Python<'_>, scope: Py<PyAny>) -> PyResult<bool> {
+        match self.delivery() {
+            Some(delivery) => delivery.join(py, scope).map(|()| true),
+            None => Ok(false),
+        }
+    }
+
+    /// Forgets the scope of a task that has ended.
+    fn _part(&self, scope: &Bound<'_, PyAny>) {
+        if let Some(delivery) = self.delivery() {
+            delivery.part(scope);
+        }
+    }
+
+    /// Begins a section that a scope of ours does not cancel. `False` where this task is in none of this operation's.
+    fn _shield_native(&self, py: Python<'_>) -> bool {
+        let is_shielded = self.with_native(|native, delivery| {
+            let task = delivery.home.current_task_if_any(py);
+            let is_its = task.is_some_and(|task| task.is(&delivery.task));
+            if is_its {
+                native.shield();
+            }
+            is_its
+        });
+        is_shielded.unwrap_or_default()
+    }
+
+    /// Ends it; whether a cancel is to be delivered by the caller, right now.
+    fn _unshield_native(&self) -> bool {
+        let is_due = self.with_native(|native, _| native.unshield());
+        is_due.unwrap_or_default()
+    }
+
+    /// Has a cancel that was not delivered be so as soon as the task gives way.
+    fn _deliver_native(&self, py: Python<'_>) -> PyResult<()> {
+        let message = self.asked(py).as_ref().and_then(told::message);
+        let delivered = self.with_native(|native, it| native.cancel(py, it, message));
+        delivered.unwrap_or(Ok(()))
+    }
+
+    /// Whether a scope of ours has cancelled nothing.
+    fn _is_native_quiet(&self) -> bool {
+        self.with_native(|native, _| native.is_quiet())
+            .unwrap_or(true)
+    }
+
+    /// Whether what runs now is a task of its loop.
+    fn _is_here(&self, py: Python<'_>) -> bool {
+        self.delivery().is_some_and(|it| it.home.is_here(py))
+    }
+
+    /// Takes back what a scope of ours did to its task. The body is over.
+    fn _leave_native(&self, py: Python<'_>) -> PyResult<()> {
+        let left = self.with_native(|native, delivery| native.leave(py, &delivery.task));
+        left.unwrap_or(Ok(()))
+    }
+
+    /// Whether somebody else has cancelled the task meanwhile.
+    fn _has_foreign_cancel(&self, py: Python<'_>) -> PyResult<bool> {
+        let delivery = self.delivery();
+        delivery.map_or(Ok(false), |it| it.has_foreign_cancel(py))
+    }
+
+    /// Whether it was asked by what encloses it, which cancels the body itself.
+    fn _is_asked_from_around(&self) -> bool {
+        let delivery = self.delivery();
+        delivery.is_some_and(|it| {
+            it.is_enclosed && it.record.asked().as_ref().is_some_and(told::is_by_parent)
+        })
+    }
+
+    /// How many seconds ago it was asked to stop; zero where it was not.
+    fn _seconds_since_ask(&self) -> f64 {
+        self.delivery().map_or(0.0, |it| it.seconds_since_ask())
+    }
+
+    /// Lets go of the loop and the token, and leaves the end to a thread that is still at work.
+    fn _leave_behind(&self) {
+        self.leave_behind();
+    }
+
+    /// Ends a section, whose status says no more than that it was one.
+    fn _end_section(&self, py: Python<'_>) {
+        self.end(py, Status::Shielded, None);
+    }
+
+    /// Ends the run with a value where nothing else is to be seen to; `False` where something is.
+    fn _complete_quietly(&self, py: Python<'_>) -> PyResult<bool> {
+        let is_quiet = self.leave(py)? == run::Leaving::Quietly;
+        if is_quiet {
+            self.end(py, Status::Completed, None);
+        }
+        Ok(is_quiet)
     }
 
     /// Ends the run with a value.
@@ -352,7 +487,10 @@ impl Operation {
         visit.call(&state.face)?;
         visit.call(&state.parent)?;
         if let Some(running) = &state.running {
-            running.traverse(visit)?;
+            let has_face = state.face.is_some();
+            let is_shown = Arc::strong_count(&state.record) > 2;
+            let is_below = running.parent.is_some() || !state.links.is_empty();
+            running.traverse(visit, has_face || is_shown || is_below)?;
         }
         // A record may be shown by contexts as well, and then it is not this operation alone that keeps what it holds.
         match Arc::strong_count(&state.record) {
@@ -361,8 +499,19 @@ impl Operation {
         }
     }
 
+    /// A cancel reaches it no more.
     fn __clear__(&self) {
         let state = std::mem::take(&mut *self.state.lock());
         drop(state);
+    }
+}
+
+impl Operation {
+    fn with_native<T>(&self, then: impl FnOnce(&Native, &Arc<Delivery>) -> T) -> Option<T> {
+        let delivery = self.delivery()?;
+        match &delivery.scope {
+            Scope::Native(native) => Some(then(native, &delivery)),
+            Scope::Given(_) => None,
+        }
     }
 }

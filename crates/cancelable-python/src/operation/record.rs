@@ -186,7 +186,8 @@ impl Record {
 
     /// Why it was asked to stop, while it has not ended: after that the record says what counted.
     pub(crate) fn asked_meanwhile(&self) -> Option<Cancellation> {
-        let is_running = self.fields.lock().status == Status::Running;
+        let status = self.fields.lock().status;
+        let is_running = matches!(status, Status::Running | Status::Shielded);
         self.asked().filter(|_| is_running)
     }
 
@@ -203,11 +204,15 @@ impl Record {
         self.fields.lock()
     }
 
-    /// Notes that it started.
-    pub(crate) fn begin(&self) {
+    /// Notes that it started, as a shielded section or otherwise.
+    pub(crate) fn begin(&self, is_section: bool) {
         let (start, began) = (SystemTime::now(), Instant::now());
         let mut fields = self.fields.lock();
-        fields.status = Status::Running;
+        fields.status = if is_section {
+            Status::Shielded
+        } else {
+            Status::Running
+        };
         fields.began = Some(began);
         let before = fields.start.replace(Moment::Read(start));
         drop(fields);

@@ -8,7 +8,8 @@ use pyo3::exceptions::PyRuntimeError;
 use pyo3::prelude::*;
 use pyo3::{PyTraverseError, PyVisit};
 
-use super::delivery::Delivery;
+use super::delivery::{Delivery, Scope};
+use super::native::Native;
 use super::record::{Ending, Record};
 use super::status::Status;
 use super::{Operation, told};
@@ -21,7 +22,6 @@ pub(super) struct Running {
     timer: Option<TimerKey>,
     /// When its time is up, by the loop's clock.
     pub(super) deadline: Option<f64>,
-    pub(super) task: Py<PyAny>,
     /// What it is cancelled with.
     pub(super) parent: Option<Py<Operation>>,
     /// Stands between the parent and a stop token that was there before it started.
@@ -29,23 +29,60 @@ pub(super) struct Running {
 }
 
 impl Operation {
-    /// Starts a run whose body is in `scope`, inside of `enclosing`, if that runs. To be called in the body's task.
+    /// Starts a run whose body is in `scope`, or in none, inside of `enclosing`, if that runs. To be called in the body's task.
     pub(super) fn enter(
         slf: &Bound<'_, Self>,
-        scope: Py<PyAny>,
+        scope: Option<Py<PyAny>>,
         enclosing: Option<&Bound<'_, Self>>,
     ) -> PyResult<()> {
         let py = slf.py();
         let this = slf.get();
         let home = Home::current(py)?.ok_or_else(no_loop)?;
         let task = home.current_task(py)?;
+        let cancels_before = home.cancels_of(py, &task)?;
+        let scope = match scope {
+            Some(scope) => Scope::Given(scope),
+            None if home.is_asyncio() => Scope::Native(Native::default()),
+            None => return Err(no_native()),
+        };
         let given = this.prepare(py)?;
-        let enclosing = enclosing.filter(|it| it.get().is_at_work());
+        let entered = this.begin(py, home, scope, task, cancels_before, given, enclosing);
+        if entered.is_err() {
+            let running = {
+                let mut state = this.state.lock();
+                state.is_entered = false;
+                state.running.take()
+            };
+            if let Some(running) = running {
+                running.end(&this.record());
+            }
+        }
+        entered
+    }
+
+    #[expect(
+        clippy::too_many_arguments,
+        reason = "each is what one line of `enter` found out"
+    )]
+    fn begin(
+        &self,
+        py: Python<'_>,
+        home: Home,
+        scope: Scope,
+        task: Py<PyAny>,
+        cancels_before: u32,
+        given: Given,
+        enclosing: Option<&Bound<'_, Self>>,
+    ) -> PyResult<()> {
+        let enclosing = enclosing.and_then(|it| Self::at_work(it.clone().unbind(), py));
         let is_enclosed = given.parent.is_none()
-            && enclosing.is_some_and(|it| it.get().cancels_body_of(task.bind(py)));
-        let parent = match &given.parent {
-            Some(parent) => Some(parent.bind(py).clone()),
-            None => enclosing.filter(|_| !given.is_detached).cloned(),
+            && enclosing
+                .as_ref()
+                .is_some_and(|it| it.get().cancels_body_of(task.bind(py)));
+        let parent = match (given.is_section, given.parent) {
+            (true, _) => None,
+            (false, Some(parent)) => Some(parent),
+            (false, None) => enclosing.filter(|_| !given.is_detached),
         };
         let record = given.record;
         let between = parent
@@ -53,10 +90,11 @@ impl Operation {
             .and_then(|parent| record.hang_below(parent.get().record().stop()));
         let stop = record.stop();
         given.links.iter().for_each(|link| stop.link(link));
-        record.begin();
         let delivery = Arc::new(Delivery::new(
             home,
             scope,
+            task,
+            cancels_before,
             Arc::clone(&record),
             given.grace,
             is_enclosed,
@@ -66,8 +104,7 @@ impl Operation {
             slot: WakerSlot::new(),
             timer: None,
             deadline: None,
-            task,
-            parent: parent.map(Bound::unbind),
+            parent,
             _between: between,
         });
         if let Some(timeout) = given.timeout {
@@ -76,38 +113,98 @@ impl Operation {
             running.timer = Some(delivery.home.arm(py, at, timer)?);
             running.deadline = Some(at);
         }
+        record.begin(given.is_section);
         let waker = Waker::from(Arc::clone(&delivery));
         let is_late = stop
             .poll_cancelled(&mut running.slot, &mut Context::from_waker(&waker))
             .is_ready();
-        this.state.lock().running = Some(running);
-        if is_late {
+        self.state.lock().running = Some(running);
+        if is_late || record.is_asked() {
             delivery.strike(py)?;
         }
         Ok(())
     }
 
-    /// Notes that the body is over: no limit counts from here on. `False` where nothing was entered.
-    pub(super) fn leave(&self, py: Python<'_>) -> PyResult<bool> {
-        let Some((home, task)) = self.at_home(py) else {
-            return Ok(false);
+    /// Starts a call that another thread makes for `parent`: a section that listens to its cancel.
+    pub(super) fn begin_call(&self, parent: &Bound<'_, Self>) {
+        let record = self.record();
+        let between = record.hang_below(parent.get().record().stop());
+        record.begin(true);
+        let before = {
+            let mut state = self.state.lock();
+            state.is_section = true;
+            state.is_entered = true;
+            state.parent.replace(parent.clone().unbind())
         };
-        if !home.current_task(py)?.is(&task) {
-            return Err(PyRuntimeError::new_err(format!(
-                "operation {} was entered in another task than the one that leaves it; leave it where it was entered",
-                self.shown()
-            )));
+        drop((before, between));
+    }
+
+    /// Notes that the body is over.
+    pub(super) fn leave(&self, py: Python<'_>) -> PyResult<Leaving> {
+        let Some(delivery) = self.delivery() else {
+            return Ok(Leaving::Nothing);
+        };
+        let task = delivery.home.current_task_if_any(py);
+        if !task.is_some_and(|it| it.is(&delivery.task)) {
+            let is_stranded = delivery.home.has_ended(py, &delivery.task);
+            return Ok(if is_stranded {
+                Leaving::Stranded
+            } else {
+                Leaving::Elsewhere
+            });
         }
-        Ok(true)
+        match &delivery.scope {
+            Scope::Native(native) if !native.is_quiet() => Ok(Leaving::Struck),
+            Scope::Native(_) | Scope::Given(_) => Ok(Leaving::Quietly),
+        }
     }
 }
 
+/// How an operation is left.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Leaving {
+    /// It was not entered.
+    Nothing = 0,
+    /// Its task knows of no cancel of its.
+    Quietly = 1,
+    /// It has cancelled its task, which is to be taken back.
+    Struck = 2,
+    /// In another task than it was entered in, or in none.
+    Elsewhere = 3,
+    /// So, and the task that entered it is over.
+    Stranded = 4,
+}
+
 impl Running {
+    /// Nothing of the run is left at the loop and at its token.
+    fn end(mut self, record: &Record) {
+        self.slot.clear(record.stop());
+        if let Some(timer) = self.timer.take() {
+            self.delivery.home.disarm(timer);
+        }
+        self.delivery.close();
+    }
+
     /// The record is held by the delivery too: so its objects are not told here.
-    pub(super) fn traverse(&self, visit: PyVisit<'_>) -> Result<(), PyTraverseError> {
-        visit.call(&self.delivery.scope)?;
-        visit.call(&self.task)?;
-        visit.call(&self.parent)
+    ///
+    /// The delivery is held by whatever may cancel the operation from outside: while that can be, its objects are not told
+    /// either, and so are not garbage.
+    pub(super) fn traverse(
+        &self,
+        visit: PyVisit<'_>,
+        is_reached_from_outside: bool,
+    ) -> Result<(), PyTraverseError> {
+        visit.call(&self.parent)?;
+        // One is this, the other the waker at the operation's own token.
+        let holders = Arc::strong_count(&self.delivery);
+        if is_reached_from_outside || holders > 2 {
+            return Ok(());
+        }
+        visit.call(&self.delivery.task)?;
+        match &self.delivery.scope {
+            Scope::Given(scope) => visit.call(scope),
+            Scope::Native(_) => Ok(()),
+        }
     }
 }
 
@@ -116,6 +213,7 @@ struct Given {
     record: Arc<Record>,
     parent: Option<Py<Operation>>,
     is_detached: bool,
+    is_section: bool,
     links: Vec<CancellationToken>,
     timeout: Option<f64>,
     grace: Option<f64>,
@@ -127,13 +225,20 @@ impl Operation {
         let is_over = self.record().fields().status.is_terminal();
         let fresh = if is_over { Some(self.anew(py)) } else { None };
         let mut state = self.state.lock();
-        if state.running.is_some() {
+        if state.is_entered {
+            let is_left = state.running.is_none();
             drop(state);
+            let why = if is_left {
+                "has left a thread behind that is still at work, and can be entered again only after that has ended"
+            } else {
+                "is entered already, and can be entered again only after it was left"
+            };
             return Err(PyRuntimeError::new_err(format!(
-                "operation {} is entered already, and can be entered again only after it was left; make an operation for each use",
+                "operation {} {why}; make an operation for each use",
                 self.shown()
             )));
         }
+        state.is_entered = true;
         let before = fresh.map(|fresh| {
             let face = if state.has_given_face {
                 None
@@ -146,6 +251,7 @@ impl Operation {
             record: Arc::clone(&state.record),
             parent: state.parent.as_ref().map(|it| it.clone_ref(py)),
             is_detached: state.is_detached,
+            is_section: state.is_section,
             links: state.links.clone(),
             timeout: state.timeout,
             grace: state.grace,
@@ -173,25 +279,34 @@ impl Operation {
         fresh
     }
 
-    /// Whether it runs, or is a shielded section that does.
-    pub(super) fn is_at_work(&self) -> bool {
-        matches!(
-            self.record().status(),
-            Status::Running | Status::Cancelling | Status::Shielded
-        )
+    /// The operation, if it is at work; in the place of a section that is over, whatever that was a section of.
+    pub(super) fn at_work(operation: Py<Self>, py: Python<'_>) -> Option<Py<Self>> {
+        let mut operation = operation;
+        loop {
+            let (is_entered, is_section, status, parent) = {
+                let state = operation.get().state.lock();
+                let parent = state.parent.as_ref().filter(|_| state.is_section);
+                let parent = parent.map(|it| it.clone_ref(py));
+                let status = state.record.status();
+                (state.is_entered, state.is_section, status, parent)
+            };
+            if is_entered && (is_section || matches!(status, Status::Running | Status::Cancelling))
+            {
+                return Some(operation);
+            }
+            operation = parent?;
+        }
     }
 
     /// Whether a cancel of this operation cancels what runs in `task` too, at once: so whatever is entered there need not.
     fn cancels_body_of(&self, task: &Bound<'_, PyAny>) -> bool {
-        let state = self.state.lock();
-        let running = state.running.as_ref();
-        running.is_some_and(|it| it.task.is(task) && it.delivery.grace.is_none())
+        let delivery = self.delivery();
+        delivery.is_some_and(|it| it.task.is(task) && it.grace.is_none())
     }
 
-    fn at_home(&self, py: Python<'_>) -> Option<(Home, Py<PyAny>)> {
+    pub(super) fn delivery(&self) -> Option<Arc<Delivery>> {
         let state = self.state.lock();
-        let running = state.running.as_ref()?;
-        Some((running.delivery.home.clone(), running.task.clone_ref(py)))
+        state.running.as_ref().map(|it| Arc::clone(&it.delivery))
     }
 
     /// Has the run be asked to stop so many seconds from now, unless it is before that.
@@ -230,22 +345,30 @@ impl Operation {
 
     /// Ends the run: the status is set, and nothing is left of it at the loop and at its token.
     pub(super) fn end(&self, py: Python<'_>, status: Status, error: Option<String>) {
-        let why = self.asked(py);
-        let (record, running) = {
-            let mut state = self.state.lock();
-            (Arc::clone(&state.record), state.running.take())
-        };
+        // What was asked after an error is for whoever still works, and no part of the outcome.
+        let why = self.asked(py).filter(|_| status != Status::Failed);
+        let record = self.record();
         record.end(Ending {
             status,
             reason: why.as_ref().map(cancelable_core::Cancellation::reason),
             message: why.as_ref().and_then(told::message),
             error,
         });
-        if let Some(mut running) = running {
-            running.slot.clear(record.stop());
-            if let Some(timer) = running.timer.take() {
-                running.delivery.home.disarm(timer);
-            }
+        let running = {
+            let mut state = self.state.lock();
+            state.is_entered = false;
+            state.running.take()
+        };
+        if let Some(running) = running {
+            running.end(&record);
+        }
+    }
+
+    /// Lets go of the loop and the token, and leaves the end to a thread that is still at work.
+    pub(super) fn leave_behind(&self) {
+        let running = self.state.lock().running.take();
+        if let Some(running) = running {
+            running.end(&self.record());
         }
     }
 
@@ -273,7 +396,7 @@ impl Operation {
     }
 
     /// What errors call it: its name, if it has one, and its id.
-    fn shown(&self) -> String {
+    pub(super) fn shown(&self) -> String {
         let record = self.record();
         let name = record.fields().more_if_any().and_then(|it| it.name.clone());
         match name {
@@ -286,5 +409,11 @@ impl Operation {
 fn no_loop() -> PyErr {
     PyRuntimeError::new_err(
         "an operation runs on an event loop: enter it in a coroutine, by `async with`",
+    )
+}
+
+fn no_native() -> PyErr {
+    PyRuntimeError::new_err(
+        "scope=\"native\" is for asyncio, whose tasks can be cancelled by themselves; use scope=\"anyio\" on trio",
     )
 }

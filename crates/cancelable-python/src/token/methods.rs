@@ -1,6 +1,6 @@
 //! What Python may ask of a token.
 
-use std::time::SystemTime;
+use std::time::{Duration, Instant, SystemTime};
 
 use cancelable_core::{CancellationToken, Reason};
 use parking_lot::Mutex;
@@ -178,6 +178,34 @@ impl Token {
         Self::listen(slf, Kind::Waiter, wake)
     }
 
+    /// Has this thread sleep until the token is cancelled, for so many seconds at most; whether it is. Where `hears_signals`,
+    /// handlers of signals run meanwhile.
+    fn _sleep(&self, py: Python<'_>, seconds: Option<f64>, hears_signals: bool) -> PyResult<bool> {
+        let end = seconds.map(|seconds| {
+            let length = Duration::try_from_secs_f64(seconds.max(0.0)).unwrap_or(Duration::MAX);
+            (Instant::now(), length)
+        });
+        loop {
+            let left = end.map(|(start, length)| length.saturating_sub(start.elapsed()));
+            let turn = if hears_signals {
+                Some(left.map_or(BETWEEN_SIGNALS, |left| left.min(BETWEEN_SIGNALS)))
+            } else {
+                left
+            };
+            let is_cancelled = py.detach(|| match turn {
+                Some(turn) => self.core.blocking_cancelled_timeout(turn).is_some(),
+                None => {
+                    self.core.blocking_cancelled();
+                    true
+                }
+            });
+            py.check_signals()?;
+            if is_cancelled || turn == left {
+                return Ok(is_cancelled);
+            }
+        }
+    }
+
     /// Has `callback` called with the token when that is cancelled; at once if it is already. What this returns takes it back.
     fn on_cancel(
         slf: &Bound<'_, Self>,
@@ -228,3 +256,6 @@ impl Token {
         drop(rare);
     }
 }
+
+/// How long a thread that is to hear of signals sleeps at a time: the interpreter's handlers run in between.
+const BETWEEN_SIGNALS: Duration = Duration::from_millis(50);

@@ -12,15 +12,23 @@ from anyio import CancelScope
 from hother.cancelable import _core
 
 from .callbacks import call_all
-from .closing import close
-from .current import current, current_operation, restore
+from .closing import close, close_elsewhere
+from .current import current, current_operation, is_shielded, restore
 from .extras import Extras
 from .models import CancelationReason
 from .raised import raise_asked
 from .streams import KEPT
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterable, AsyncIterator, Awaitable, Callable, Iterable
+    from collections.abc import (
+        AsyncIterable,
+        AsyncIterator,
+        Awaitable,
+        Callable,
+        Coroutine,
+        Iterable,
+    )
+    from contextlib import AbstractAsyncContextManager
     from types import TracebackType
 
     from hother.cancelable.sources.base import (  # type: ignore[import-not-found]
@@ -29,6 +37,7 @@ if TYPE_CHECKING:
 
     from hother.cancelable.types import ErrorCallbackType, ProgressCallbackType, StatusCallbackType
 
+    from .tasks import OperationTask
     from .token import CancelationToken
 
 __all__ = ["Cancelable", "current_operation"]
@@ -55,6 +64,9 @@ class Cancelable(_core.Operation):
     __slots__ = ("__dict__", "_extras", "_restore", "_scope")
 
     _extras: Extras | None
+    _scope: CancelScope | Literal["native", "none yet"]
+
+    _is_shield = False
 
     def __init__(
         self,
@@ -73,6 +85,7 @@ class Cancelable(_core.Operation):
     ):
         self._describe(operation_id, name, metadata, attempt)
         self._extras = None
+        self._scope = "none yet"
         if parent is not None:
             self._set_parent(parent)
         if detached:
@@ -81,8 +94,12 @@ class Cancelable(_core.Operation):
             self._grace = seconds("Grace", grace)
         if register_globally:
             self._more.is_registered = True
-        if scope != "anyio" or raises != "cancelled":
-            self._more.choose(scope, raises)
+        if scope != "anyio":
+            if scope != "native":
+                raise ValueError(f'scope must be "anyio" or "native", got {scope!r}')
+            self._scope = scope
+        if raises != "cancelled":
+            self._more.choose(raises)
         for source in sources:
             self.add_source(source)
 
@@ -97,7 +114,7 @@ class Cancelable(_core.Operation):
         """One that is cancelled `timeout` seconds after it is entered."""
         limit = seconds("Timeout", timeout)
         if name is None:
-            name = f"timeout_{limit if isinstance(timeout, timedelta) else timeout}s"
+            name = f"timeout_{limit if type(timeout) is timedelta else timeout}s"
         operation = cls(operation_id, name, **kwargs)
         operation._limit(limit)
         return operation
@@ -201,12 +218,72 @@ class Cancelable(_core.Operation):
         self._more.on_error.append(callback)
         return self
 
+    def finalizer(
+        self, f: Callable[[], Awaitable[object] | object], timeout: float | timedelta = 30
+    ) -> Self:
+        """Has `f()` called, and awaited, once the body is over, whichever way that ended: the last registered first.
+
+        Each may take `timeout` seconds. Nothing that cancels the body or what encloses it cancels one; one that fails is logged.
+        They may be registered while it runs, too, and run once.
+        """
+        if not callable(f):
+            raise TypeError(f"f must be a callable without arguments, got {type(f).__name__}")
+        self._more.finalizers.append((f, seconds("Timeout", timeout)))
+        return self
+
+    def spawn(self, coro: Coroutine[Any, Any, T], *, name: str | None = None) -> OperationTask[T]:
+        """Starts `coro` as a task that works for this operation, which is current there, and does not outlive it.
+
+        It is cancelled with the operation, at every await, unless it shields itself, and awaited before the `async with` is
+        left. An error that nobody awaited leaves there, and the operation has failed; while it waits for its tasks, a cancel
+        counts as one of the body. `RuntimeError` where it does not run.
+        """
+        from .tasks import Tasks, to_spawn  # noqa: PLC0415, since few need it
+
+        coro = to_spawn(coro)
+        if self._current() is None or not self._is_here():
+            coro.close()
+            raise RuntimeError(
+                f"operation {self.operation_id} does not run on this loop: spawn tasks in its body, before it is left"
+            )
+        extras = self._more
+        if extras.tasks is None:
+            extras.tasks = Tasks()
+        return extras.tasks.spawn(self, coro, name)
+
+    async def run_in_thread(self, func: Callable[..., T], *args: Any, **kwargs: Any) -> T:
+        """Calls `func` in a thread, with this operation current there, and gives what it returns.
+
+        The thread hears of a cancel by asking: `checkpoint()`, or `current_operation().token`, whose `check()` raises and
+        whose `wait(timeout)` sleeps no longer than to the cancel. It is waited for as long as the grace lasts, or 5 seconds
+        where there is none. One that does not listen is left behind, and the operation stays `CANCELLING` until it ends.
+        """
+        from .threads import run_in_thread  # noqa: PLC0415, since few need it
+
+        return await run_in_thread(self, func, args, kwargs)
+
+    def shield(
+        self, *, timeout: float | timedelta | None = None
+    ) -> AbstractAsyncContextManager[Cancelable, bool]:
+        """A section for `async with`, which runs to its end though the operation, or what encloses it, is cancelled meanwhile.
+
+        The cancel is delivered right after it. After `timeout` seconds it is cancelled all the same: then a
+        `TimeoutCancelation` leaves it. What is given is the section's own operation.
+        """
+        from .shields import Section  # noqa: PLC0415, since few need it
+
+        raises = "cancelled" if self._extras is None else self._extras.raises
+        return Section(self, None if timeout is None else seconds("Timeout", timeout), raises)
+
     async def __aenter__(self) -> Self:
         extras = self._extras
-        scope = CancelScope() if extras is None else extras.new_scope()
-        self._enter(scope, current.get())
-        scope.__enter__()
-        self._scope = scope
+        if self._scope == "native":
+            self._enter(None, current.get())
+        else:
+            scope = CancelScope()
+            self._enter(scope, current.get())
+            scope.__enter__()
+            self._scope = scope
         self._restore = current.set(self)
         if extras is not None:
             await extras.begin(self)
@@ -218,13 +295,20 @@ class Cancelable(_core.Operation):
         exc_val: BaseException | None,
         exc_tb: TracebackType | None,
     ) -> bool:
-        if not self._leave():
+        is_quiet = exc_val is None and self._extras is None
+        if is_quiet and self._scope == "native" and self._complete_quietly():
+            restore(self._restore)
             return False
-        if exc_val is None and self._extras is None:
+        how = self._leave()
+        if is_quiet and how == _QUIETLY and not isinstance(self._scope, str):
             restore(self._restore)
             self._scope.__exit__(None, None, None)
             self._complete()
             return False
+        if how == _NOT_ENTERED:
+            return False
+        if how >= _ELSEWHERE:
+            return await close_elsewhere(self, exc_val, is_stranded=how == _STRANDED)
         return await close(self, exc_val)
 
     async def cancel(
@@ -252,7 +336,7 @@ class Cancelable(_core.Operation):
         Raises a plain `CancelledError` if it was, with the message.
         """
         self._settle_base()
-        if self._is_asked():
+        if self._is_asked() and not is_shielded(self):
             await raise_asked(self)
 
     async def report_progress(self, message: Any, metadata: dict[str, Any] | None = None) -> None:
@@ -316,6 +400,10 @@ class Cancelable(_core.Operation):
         name = "" if context.name is None else f" {context.name!r}"
         return f"<Cancelable{name} id={context.id} {context.status.value}>"
 
+    def _shown(self) -> Cancelable:
+        """The operation whose cancel it is that is heard of here."""
+        return self
+
     @property
     def _more(self) -> Extras:
         if self._extras is None:
@@ -329,8 +417,15 @@ class Cancelable(_core.Operation):
             extras.act_on_base(self)
 
 
+# What `_leave` gives.
+_NOT_ENTERED, _QUIETLY, _ELSEWHERE, _STRANDED = 0, 1, 3, 4
+
+
 def seconds(what: str, given: float | timedelta) -> float:
     """A length of time as seconds; `what` is what errors call it."""
+    if (type(given) is float or type(given) is int) and given > 0:
+        # What nearly all of them are.
+        return float(given)
     length = given.total_seconds() if isinstance(given, timedelta) else given
     if isinstance(length, bool) or not isinstance(length, int | float):
         raise TypeError(

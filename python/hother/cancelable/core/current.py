@@ -1,4 +1,4 @@
-"""Which operation is current."""
+"""Which operation is current, and whether work that knows no more than that is to stop."""
 
 from __future__ import annotations
 
@@ -9,12 +9,47 @@ if TYPE_CHECKING:
     from .cancelable import Cancelable
 
 current: ContextVar[Cancelable | None] = ContextVar("hother.cancelable.current", default=None)
+"""The innermost that was entered: an operation, a shielded section of one, or a call that a thread makes for one."""
 
 
 def current_operation() -> Cancelable | None:
     """The innermost operation that runs: in its body, and in the tasks and threads that were started there."""
     operation = current.get()
-    return operation if operation is None or operation._is_at_work() else None
+    return None if operation is None else operation._current()
+
+
+def checkpoint() -> None:
+    """Goes on if the current operation was not asked to stop, and where there is none: for loops that compute.
+
+    Raises a plain `CancelledError` in a task of asyncio. In a thread, and on trio, whose own `Cancelled` is trio's alone to
+    raise, it raises the `CancelationError` that says why. Inside a shield it goes on.
+    """
+    operation = current.get()
+    if operation is not None and operation._is_asked():
+        from .raised import raise_here  # noqa: PLC0415, since that needs this
+
+        raise_here(operation)
+
+
+def around() -> list[Cancelable]:
+    """Everything that was entered around this, innermost first, whether a cancel of it is one of what is inside or not."""
+    found: list[Cancelable] = []
+    entered = current.get()
+    while entered is not None:
+        found.append(entered)
+        before = getattr(entered, "_restore", None)
+        entered = None if before is None or before.old_value is Token.MISSING else before.old_value
+    return found
+
+
+def is_shielded(operation: Cancelable) -> bool:
+    """Whether what runs here is in a shielded section of `operation`, or of one inside of it."""
+    above = current.get()
+    has_shield = False
+    while above is not None and above is not operation:
+        has_shield = has_shield or above._is_shield
+        above = above._above()
+    return has_shield and above is operation
 
 
 def restore(token: Token[Cancelable | None]) -> None:

@@ -7,19 +7,25 @@ from typing import TYPE_CHECKING, Any
 
 from anyio import CancelScope
 
+from hother.cancelable import _core
+
 from .callbacks import call_all
+from .models import CancelationReason
 from .streams import stop
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Awaitable, Callable
 
     from hother.cancelable.sources.base import (  # type: ignore[import-not-found]
         CancelationSource,
     )
 
-    from hother.cancelable._core import Stream
+    from hother.cancelable._core import Stream, Why
 
     from .cancelable import Cancelable, Raises
+    from .finalizers import Finalizer
+    from .tasks import Tasks
+    from .token import CancelationToken
 
 
 class Extras:
@@ -27,17 +33,19 @@ class Extras:
 
     __slots__ = (
         "base",
+        "finalizers",
         "is_registered",
+        "left_behind",
         "on_cancel",
         "on_complete",
         "on_error",
         "on_progress",
         "on_start",
         "raises",
-        "scope",
         "sources",
         "started",
         "streams",
+        "tasks",
     )
 
     def __init__(self) -> None:
@@ -51,27 +59,24 @@ class Extras:
         self.on_cancel: list[Callable[..., Any]] = []
         self.on_error: list[Callable[..., Any]] = []
         self.raises: Raises = "cancelled"
-        self.scope = "anyio"
+        self.finalizers: list[Finalizer] = []
+        self.tasks: Tasks | None = None
+        # Cancelled as the thread ends: threads that did not listen to a cancel.
+        self.left_behind: list[CancelationToken] = []
         self.is_registered = False
         # The operation that this one's sources end, until it is entered itself.
         self.base: Cancelable | None = None
 
-    def choose(self, scope: str, raises: Raises) -> None:
-        """Notes the scope to use, and what leaves it."""
-        if scope not in ("anyio", "native"):
-            raise ValueError(f'scope must be "anyio" or "native", got {scope!r}')
+    def choose(self, raises: Raises) -> None:
+        """Notes what leaves it."""
         if raises not in ("cancelled", "error", "suppress"):
             raise ValueError(f'raises must be "cancelled", "error" or "suppress", got {raises!r}')
-        self.scope, self.raises = scope, raises
+        self.raises = raises
 
     def take_over(self, other: Extras) -> None:
         """Adds what a combined operation takes over."""
         self.sources.extend(other.sources)
         self.on_progress.extend(other.on_progress)
-
-    def new_scope(self) -> CancelScope:
-        """A scope for the body to run in."""
-        return CancelScope()
 
     async def begin(self, operation: Cancelable) -> None:
         """Tells of the start, and starts the sources."""
@@ -89,9 +94,76 @@ class Extras:
                 raise
 
     async def stop_sources(self, operation: Cancelable) -> None:
-        """Stops the sources, in the reverse order of their start."""
+        """Stops the sources, in the reverse order of their start. Nothing that is cancelled around cuts it short."""
         while self.started:
-            await self.started.pop()._stop(operation)
+            with CancelScope(shield=True):
+                await self.started.pop()._stop(operation)
+
+    async def tasks_finish(self) -> BaseException | None:
+        """Awaits the tasks of a body that has finished. A cancel that comes meanwhile is the body's."""
+        assert self.tasks is not None, "it is called for one that has tasks"
+        try:
+            await self.tasks.all_ended()
+        except BaseException as cut_off:  # noqa: BLE001, since it is the body's
+            return cut_off
+        return None
+
+    async def tasks_end(
+        self, operation: Cancelable, error: BaseException | None, why: Why | None
+    ) -> BaseException | None:
+        """Awaits the tasks of a body that ended with `error`: they are cancelled, at once or when the grace is over.
+
+        What else came up, such as a cancel by somebody else.
+        """
+        from .tasks import log_unheard  # noqa: PLC0415, since few need it
+
+        tasks = self.tasks
+        assert tasks is not None, "it is called for one that has tasks"
+        came_up: BaseException | None = None
+        if tasks.are_running and why is None:
+            is_failed = isinstance(error, Exception)
+            reason = CancelationReason.ERROR if is_failed else CancelationReason.MANUAL
+            operation._cancel(_core.Why(reason, str(error) if is_failed else None), True)
+        while tasks.are_running:
+            try:
+                with CancelScope(shield=True):
+                    await tasks.all_ended()
+            except asyncio.CancelledError as again:
+                came_up = again
+        if error is not None:
+            log_unheard(tasks.unheard(), operation)
+        return came_up
+
+    async def run_finalizers(self) -> BaseException | None:
+        """Runs them; what else came up, such as a cancel of the task by somebody else."""
+        from . import finalizers  # noqa: PLC0415, since few need it
+
+        return await finalizers.run(self.finalizers)
+
+    def skip_all(self) -> None:
+        """Says what is not seen to, where nothing can be awaited any more."""
+        from . import finalizers  # noqa: PLC0415, since few need it
+
+        if self.tasks is not None:
+            self.tasks.cancel_all()
+        finalizers.skip(self.finalizers)
+
+    def has_left_behind(self) -> bool:
+        """Whether a thread is still at work that was given up on."""
+        self.left_behind = [it for it in self.left_behind if not it.is_cancelled]
+        return bool(self.left_behind)
+
+    def when_all_ended(self, operation: Cancelable, then: Callable[[], Awaitable[None]]) -> None:
+        """Has `then` called as the last of these threads ends, by that thread; what is to be awaited is, on this loop."""
+        waited_for = len(self.left_behind)
+
+        def one_ended(_: CancelationToken) -> Awaitable[None] | None:
+            nonlocal waited_for
+            waited_for -= 1
+            return then() if waited_for == 0 else None
+
+        for ended in tuple(self.left_behind):
+            ended.on_cancel(one_ended)
 
     async def close_streams(self) -> None:
         """Closes the streams that the body has left open, as `break` does."""

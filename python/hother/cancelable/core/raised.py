@@ -5,9 +5,10 @@ from __future__ import annotations
 import asyncio
 from typing import TYPE_CHECKING, NoReturn
 
+import anyio
 import anyio.lowlevel
 
-from .exceptions import told
+from .exceptions import CancelationError, told
 
 if TYPE_CHECKING:
     from .cancelable import Cancelable
@@ -23,14 +24,44 @@ async def raise_asked(operation: Cancelable) -> None:
 
 
 def raise_plainly(operation: Cancelable) -> NoReturn:
-    """The same on asyncio, at once."""
-    why = operation._asked()
-    assert why is not None, "it is called for an operation that was asked"
-    error = asyncio.CancelledError(str(told(why, operation.context, is_cancelled_error=False)))
+    """The same on asyncio, at once, and whatever runs here."""
+    error = asyncio.CancelledError(str(_told(operation)))
     setattr(error, _MARK, operation.operation_id)
-    raise error
+    try:
+        raise error
+    finally:
+        # Its traceback has this frame, and through that itself.
+        del error
+
+
+def raise_here(innermost: Cancelable) -> None:
+    """Raises why `innermost` was asked, as it fits where this runs. Goes on where that is over."""
+    if innermost._current() is None:
+        return
+    if _is_in_task_of_asyncio():
+        raise_plainly(innermost)
+    raise _told(innermost._shown())
 
 
 def is_raised_by(operation: Cancelable, error: BaseException) -> bool:
-    """Whether `error` is one of these, so that it is `operation`'s to catch."""
+    """Whether `error` is one that `operation` raised, so that it is its to catch."""
     return getattr(error, _MARK, None) == operation.operation_id
+
+
+def is_cancel_of_ours(error: BaseException) -> bool:
+    """Whether `error` is a `CancelledError` that came from some operation, by its own or as what left it."""
+    is_typed = isinstance(error, CancelationError)
+    return isinstance(error, asyncio.CancelledError) and (is_typed or hasattr(error, _MARK))
+
+
+def _told(operation: Cancelable) -> CancelationError:
+    why = operation._asked()
+    assert why is not None, "it is called for an operation that was asked"
+    return told(why, operation.context, is_cancelled_error=False)
+
+
+def _is_in_task_of_asyncio() -> bool:
+    try:
+        return asyncio.current_task() is not None
+    except RuntimeError:
+        return False

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import threading
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any, ClassVar
 
@@ -88,6 +89,12 @@ class CancelationToken(Model, _core.Token):
             await event.wait()
         finally:
             waiting.deregister()
+
+    def wait(self, timeout: float | None = None) -> bool:
+        """Sleep until it is cancelled, for `timeout` seconds at most; whether it is. For threads: it blocks."""
+        if asyncio._get_running_loop() is not None:
+            raise RuntimeError("wait would block the event loop: await wait_for_cancel() there")
+        return self._sleep(timeout, threading.current_thread() is threading.main_thread())
 
     def check(self) -> None:
         """Go on if it is not cancelled.
