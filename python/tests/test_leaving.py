@@ -530,6 +530,22 @@ async def test_left_in_another_context_as_a_fixture_may_be():
     assert current_operation() is None
 
 
+async def test_law_o9_one_that_is_dropped_elsewhere_leaves_what_is_current_there():
+    async def dropped():
+        async with Cancelable():
+            await asyncio.Event().wait()
+
+    async def drop(coro):
+        async with Cancelable() as cancel:
+            coro.close()
+            assert current_operation() is cancel
+        assert current_operation() is None
+
+    coro = dropped()
+    contextvars.copy_context().run(coro.send, None)
+    await asyncio.create_task(drop(coro))
+
+
 async def test_a_generator_that_is_closed_drops_the_operation_in_it():
     log = []
 

@@ -164,6 +164,36 @@ async def test_law_o3_a_thread_that_does_not_listen_is_left_and_stays_on_record(
         pass
 
 
+def test_law_o3_a_thread_that_outlives_its_loop_still_ends_its_operation():
+    go_on, threads = threading.Event(), []
+    cancel = Cancelable(grace=0.01)
+
+    def deaf():
+        threads.append(threading.current_thread())
+        go_on.wait()
+
+    async def work():
+        started = asyncio.Event()
+        loop = asyncio.get_running_loop()
+        async with cancel:
+            striking = asyncio.create_task(strike_when(started, cancel))
+            await cancel.run_in_thread(lambda: (loop.call_soon_threadsafe(started.set), deaf()))
+        await striking
+
+    async def on_cancel(_context):
+        pytest.fail("there is no loop left to await it")
+
+    cancel.on_cancel(on_cancel)
+    try:
+        with pytest.raises(ManualCancelation):
+            asyncio.run(work())
+        assert cancel.context.status is OperationStatus.CANCELLING
+    finally:
+        go_on.set()
+    threads[0].join()
+    assert cancel.context.status is OperationStatus.CANCELLED
+
+
 async def strike_when(started, cancel):
     await started.wait()
     await cancel.cancel()

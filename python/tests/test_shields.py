@@ -140,6 +140,22 @@ async def test_law_o5_the_cancel_of_the_operation_outweighs_a_bound_that_passed(
 
 
 @SCOPES
+@pytest.mark.paused
+async def test_law_o5_a_section_that_ends_by_itself_loses_no_cancel(scope):
+    seen = []
+    with pytest.raises(ManualCancelation, match="stop"):
+        async with Cancelable(scope=scope) as cancel:
+            with pytest.raises(TimeoutCancelation):
+                async with cancel.shield(timeout=2):
+                    await cancel.cancel(message="stop")
+                    await asyncio.sleep(3600)
+            await asyncio.sleep(1)
+            seen.append("went on")
+    assert seen == []
+    assert asyncio.current_task().cancelling() == 0
+
+
+@SCOPES
 async def test_law_o5_inside_remaining_is_the_sections_own(scope):
     async with Cancelable.with_timeout(60, scope=scope) as cancel:
         async with cancel.shield() as handle:

@@ -297,11 +297,11 @@ class Cancelable(_core.Operation):
     ) -> bool:
         is_quiet = exc_val is None and self._extras is None
         if is_quiet and self._scope == "native" and self._complete_quietly():
-            restore(self._restore)
+            restore(self)
             return False
         how = self._leave()
         if is_quiet and how == _QUIETLY and not isinstance(self._scope, str):
-            restore(self._restore)
+            restore(self)
             self._scope.__exit__(None, None, None)
             self._complete()
             return False

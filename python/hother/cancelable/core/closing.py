@@ -38,7 +38,7 @@ async def close(operation: Cancelable, error: BaseException | None) -> bool:
             came_up = await extras.tasks_end(operation, error, why)
         await extras.stop_sources(operation)
         await extras.close_streams()
-    restore(operation._restore)
+    restore(operation)
     try:
         is_caught = _leave_scope(operation, error, why)
     except BaseException as rest:  # noqa: BLE001, since it goes on below
@@ -83,7 +83,7 @@ async def close_elsewhere(
     extras, why = operation._extras, operation._asked()
     is_dropped = isinstance(error, GeneratorExit)
     if is_dropped or is_stranded:
-        restore(operation._restore)
+        restore(operation)
         # The scope stays open where it was entered, and is not to be cancelled there by what ends the operation here.
         operation._leave_behind()
     if is_dropped:

@@ -52,10 +52,13 @@ def is_shielded(operation: Cancelable) -> bool:
     return has_shield and above is operation
 
 
-def restore(token: Token[Cancelable | None]) -> None:
-    """Makes that operation current which was before."""
+def restore(operation: Cancelable) -> None:
+    """Makes that current which was so before `operation` was entered."""
+    before = operation._restore
     try:
-        current.reset(token)
+        current.reset(before)
     except ValueError:
-        # Left in another context than it was entered in, as a fixture's generator may be: nothing is current there.
-        current.set(None if token.old_value is Token.MISSING else token.old_value)
+        # Left in another context than it was entered in, as a fixture's generator may be, or one that the collector closes in the
+        # midst of something else: then what is current here stays so.
+        if current.get() is operation:
+            current.set(None if before.old_value is Token.MISSING else before.old_value)

@@ -53,15 +53,17 @@ class Section(Cancelable):
         exc_tb: TracebackType | None,
     ) -> bool:
         held, self._held = self._held, []
-        due: list[Cancelable] = []
         try:
             is_over = await super().__aexit__(exc_type, exc_val, exc_tb)
         finally:
-            due.extend(it for it in held if it._unshield_native())
+            due = [it for it in held if it._unshield_native()]
+            # What came meanwhile is delivered right here, unless something else leaves first.
+            first = due.pop(0) if due and exc_val is None else None
+            for it in due:
+                it._deliver_native()
         if exc_val is None:
-            # What came meanwhile is delivered right here.
-            if due:
-                await raise_asked(due[0])
+            if first is not None:
+                await raise_asked(first)
             await anyio.lowlevel.checkpoint_if_cancelled()
         return is_over
 
