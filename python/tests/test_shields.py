@@ -156,6 +156,25 @@ async def test_law_o5_a_section_that_ends_by_itself_loses_no_cancel(scope):
 
 
 @SCOPES
+async def test_law_o5_a_stream_in_a_section_runs_to_its_end(scope):
+    async def source():
+        for item in range(3):
+            await asyncio.sleep(0)
+            yield item
+
+    items, beyond = [], []
+    with pytest.raises(ManualCancelation):
+        async with Cancelable(scope=scope) as cancel:
+            async with cancel.shield():
+                async for item in cancel.stream(source()):
+                    await cancel.cancel()
+                    items.append(item)
+            beyond.extend([item async for item in cancel.stream(source())])
+    assert items == [0, 1, 2]
+    assert beyond == []
+
+
+@SCOPES
 async def test_law_o5_inside_remaining_is_the_sections_own(scope):
     async with Cancelable.with_timeout(60, scope=scope) as cancel:
         async with cancel.shield() as handle:

@@ -238,7 +238,8 @@ impl Stream {
     fn begin(slf: &Bound<'_, Self>) -> PyResult<Step> {
         let py = slf.py();
         let this = slf.get();
-        if this.record.is_asked() {
+        // A loop in a shielded section runs to its end.
+        if this.record.is_asked() && !helper(py, "is_to_go_on")?.call1((slf,))?.is_truthy()? {
             let stopping = this.call(py, "stopping", (slf,))?;
             return Ok(Step::rest(stopping, None));
         }
@@ -359,8 +360,7 @@ impl Stream {
         name: &str,
         args: impl PyCallArgs<'py>,
     ) -> PyResult<Py<PyAny>> {
-        let helpers = py.import(intern!(py, "hother.cancelable.core.streams"))?;
-        let coroutine = helpers.getattr(name)?.call1(args)?;
+        let coroutine = helper(py, name)?.call1(args)?;
         let awaited = coroutine.call_method0(intern!(py, "__await__"))?;
         Ok(awaited.unbind())
     }
@@ -388,6 +388,11 @@ impl Step {
 struct Calls {
     anext: Py<PyAny>,
     next: Py<PyAny>,
+}
+
+fn helper<'py>(py: Python<'py>, name: &str) -> PyResult<Bound<'py, PyAny>> {
+    py.import(intern!(py, "hother.cancelable.core.streams"))?
+        .getattr(name)
 }
 
 fn calls(py: Python<'_>) -> PyResult<&'static Calls> {

@@ -8,6 +8,7 @@ import anyio
 
 from hother.cancelable.utils.logging import get_logger
 
+from .current import is_shielded
 from .raised import raise_asked
 
 if TYPE_CHECKING:
@@ -27,6 +28,11 @@ async def reporting(stream: Stream, count: int, item: Any) -> None:
     await stream.operation.report_progress(
         f"Processed {count} items", {"count": count, "latest_item": item}
     )
+
+
+def is_to_go_on(stream: Stream) -> bool:
+    """Whether an item is taken all the same, though the operation was asked to stop: what runs here is shielded from that."""
+    return is_shielded(stream.operation)
 
 
 async def stopping(stream: Stream) -> None:
