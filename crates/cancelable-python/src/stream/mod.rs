@@ -170,6 +170,13 @@ impl Stream {
         }
     }
 
+    /// What closes the source, when awaited, and leaves what came with the operation.
+    fn aclose<'py>(slf: &Bound<'py, Self>) -> PyResult<Bound<'py, PyAny>> {
+        let py = slf.py();
+        let helpers = py.import(intern!(py, "hother.cancelable.core.streams"))?;
+        helpers.getattr("stop")?.call1((slf,))
+    }
+
     /// How many items it has delivered.
     #[getter]
     fn count(&self) -> u64 {

@@ -187,10 +187,7 @@ class Cancelable(_core.Operation):
         if self.is_running:
             combined._more.base = self
             parts = others
-        for part in parts:
-            combined._combine(part)
-            if part._extras is not None:
-                combined._more.take_over(part._extras)
+        combined._take_over(parts)
         return combined
 
     def on_progress(self, callback: ProgressCallbackType) -> Self:
@@ -403,6 +400,13 @@ class Cancelable(_core.Operation):
     def _shown(self) -> Cancelable:
         """The operation whose cancel it is that is heard of here."""
         return self
+
+    def _take_over(self, parts: Iterable[Cancelable]) -> None:
+        """Has it end on whatever ends one of `parts`, too."""
+        for part in parts:
+            self._combine(part)
+            if part._extras is not None:
+                self._more.take_over(part._extras)
 
     @property
     def _more(self) -> Extras:

@@ -1,0 +1,111 @@
+"""An operation around an async generator's steps: nothing of it is open while the generator is not at work.
+
+A scope that is held open across a `yield` is entered in one step and left in another, which may be another task's. So each
+step has a scope of its own, and the operation a gate that passes a cancel on to whichever is open.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from typing import TYPE_CHECKING, Any, TypeVar, cast
+
+from anyio import CancelScope
+
+from hother.cancelable import _core
+
+from .closing import close
+from .current import current, restore
+from .models import CancelationReason
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable
+
+    from .cancelable import Cancelable
+
+T = TypeVar("T")
+
+
+async def stepwise(
+    operation: Cancelable, open_source: Callable[[], AsyncIterator[T]]
+) -> AsyncGenerator[T]:
+    """The items of what `open_source` gives, which is called and asked in `operation`.
+
+    The operation begins with the first step. It ends with the source, when it is cancelled, or when nobody wants more:
+    then as `DROPPED`.
+    """
+    gate = _Gate()
+    operation._enter(gate, current.get())
+    operation._scope = cast("CancelScope", gate)
+    error: BaseException | None = None
+    try:
+        source = await gate.step(operation, lambda: _begin(operation, open_source))
+        while True:
+            try:
+                item = await gate.step(operation, source.__anext__)
+            except StopAsyncIteration:
+                break
+            yield item
+    except _CaughtError:
+        error = asyncio.CancelledError()
+    except GeneratorExit as left:
+        operation._fire(_core.Why(CancelationReason.DROPPED, "nobody wanted more of it"))
+        error = left
+    except BaseException as raised:  # noqa: BLE001, since it goes on once the operation has ended
+        error = raised
+    operation._restore = current.set(operation)
+    is_caught = await close(operation, error)
+    if error is not None and not is_caught:
+        try:
+            raise error
+        finally:
+            del error
+
+
+async def _begin(operation: Cancelable, open_source: Callable[[], AsyncIterator[T]]) -> Any:
+    if operation._extras is not None:
+        await operation._extras.begin(operation)
+    if operation._is_asked():
+        await operation.check_cancelation()
+    return open_source()
+
+
+class _CaughtError(Exception):
+    """A step was cancelled by its operation."""
+
+
+class _Gate:
+    """Stands where an operation has its scope: it passes a cancel on to the step that is open, and to those that come."""
+
+    __slots__ = ("_has_caught", "_is_cancelled", "_open", "_reason")
+
+    def __init__(self) -> None:
+        self._open: CancelScope | None = None
+        self._is_cancelled = False
+        self._reason: str | None = None
+        self._has_caught = False
+
+    def cancel(self, reason: str | None = None) -> None:
+        """Called once, on the loop's thread."""
+        self._is_cancelled, self._reason = True, reason
+        if self._open is not None:
+            self._open.cancel(reason)
+
+    def __enter__(self) -> None:
+        """Nothing is opened before the first step."""
+
+    def __exit__(self, *_raised: object) -> bool:
+        return self._has_caught
+
+    async def step(self, operation: Cancelable, call: Callable[[], Awaitable[T]]) -> T:
+        """Awaits what `call` gives, as a part of `operation`."""
+        before = current.set(operation)
+        try:
+            with CancelScope() as self._open:
+                if self._is_cancelled:
+                    self._open.cancel(self._reason)
+                return await call()
+        finally:
+            self._open = None
+            restore(before)
+        self._has_caught = True
+        raise _CaughtError
