@@ -11,23 +11,9 @@ from support import contract
 NOT_YET = (
     "hother.cancelable.AllOfSource",
     "hother.cancelable.AnyOfSource",
-    "hother.cancelable.AnyioBridge",
     "hother.cancelable.CompositeSource",
-    "hother.cancelable.ErrorCallback",
-    "hother.cancelable.ErrorCallbackType",
     "hother.cancelable.OperationRegistry",
-    "hother.cancelable.ProgressCallback",
-    "hother.cancelable.ProgressCallbackType",
-    "hother.cancelable.StatusCallback",
-    "hother.cancelable.StatusCallbackType",
     "hother.cancelable.ThreadSafeRegistry",
-    "hother.cancelable.call_soon_threadsafe",
-    "hother.cancelable.cancelable",
-    "hother.cancelable.cancelable_combine",
-    "hother.cancelable.cancelable_stream",
-    "hother.cancelable.cancelable_with_condition",
-    "hother.cancelable.cancelable_with_signal",
-    "hother.cancelable.cancelable_with_token",
     "hother.cancelable.core.registry",
     "hother.cancelable.integrations",
     "hother.cancelable.sources.AllOfSource",
@@ -44,8 +30,6 @@ NOT_YET = (
     "hother.cancelable.sources.signal",
     "hother.cancelable.sources.timeout",
     "hother.cancelable.utils.threading_bridge",
-    "hother.cancelable.with_cancelable",
-    "hother.cancelable.with_timeout",
 )
 
 

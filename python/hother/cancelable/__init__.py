@@ -13,8 +13,25 @@ from .core.exceptions import (
 from .core.models import CancelationReason, OperationContext, OperationStatus
 from .core.token import CancelationToken, LinkedCancelationToken
 from .types import (
+    ErrorCallback,
+    ErrorCallbackType,
+    ProgressCallback,
+    ProgressCallbackType,
+    StatusCallback,
+    StatusCallbackType,
     ensure_cancelable,
 )
+from .utils.anyio_bridge import AnyioBridge, call_soon_threadsafe
+from .utils.decorators import (
+    cancelable,
+    cancelable_combine,
+    cancelable_with_condition,
+    cancelable_with_signal,
+    cancelable_with_token,
+    with_cancelable,
+    with_timeout,
+)
+from .utils.streams import cancelable_stream
 
 CancellationToken = CancelationToken
 """The same class, by the spelling with two l."""
@@ -33,7 +50,23 @@ __all__ = [  # noqa: RUF022, since the order is said above
     "SignalCancelation",
     "ConditionCancelation",
     "ParentCancelation",
+    "ProgressCallback",
+    "ProgressCallbackType",
+    "StatusCallback",
+    "StatusCallbackType",
+    "ErrorCallback",
+    "ErrorCallbackType",
     "ensure_cancelable",
+    "cancelable",
+    "cancelable_with_token",
+    "cancelable_with_signal",
+    "cancelable_with_condition",
+    "cancelable_combine",
+    "with_cancelable",
+    "with_timeout",
+    "cancelable_stream",
+    "AnyioBridge",
+    "call_soon_threadsafe",
     "CancellationToken",
     "LinkedCancelationToken",
     "checkpoint",
