@@ -3,6 +3,7 @@
 use std::fmt;
 use std::time::Duration;
 
+use cancelable_machine::Reading;
 use tokio::time::Instant;
 
 /// What there is to watch.
@@ -11,6 +12,16 @@ pub(super) enum Resource {
     Memory,
     Cpu,
     Disk,
+}
+
+impl Resource {
+    fn of(self, reading: &Reading) -> Option<f64> {
+        match self {
+            Self::Memory => reading.memory,
+            Self::Cpu => reading.cpu,
+            Self::Disk => reading.disk,
+        }
+    }
 }
 
 impl fmt::Display for Resource {
@@ -36,24 +47,6 @@ impl fmt::Display for Threshold {
     }
 }
 
-/// One reading of the machine, in percent; `None` is what was not read.
-#[derive(Clone, Copy, Debug, Default)]
-pub(super) struct Sample {
-    pub(super) memory: Option<f64>,
-    pub(super) cpu: Option<f64>,
-    pub(super) disk: Option<f64>,
-}
-
-impl Sample {
-    fn of(&self, resource: Resource) -> Option<f64> {
-        match resource {
-            Resource::Memory => self.memory,
-            Resource::Cpu => self.cpu,
-            Resource::Disk => self.disk,
-        }
-    }
-}
-
 /// What is said of the resource that was too full.
 pub(super) struct Verdict {
     pub(super) name: String,
@@ -76,10 +69,10 @@ impl Judge {
     }
 
     /// Says what was too full for too long, if anything was.
-    pub(super) fn judge(&mut self, sample: &Sample, now: Instant) -> Option<Verdict> {
+    pub(super) fn judge(&mut self, reading: &Reading, now: Instant) -> Option<Verdict> {
         let mut verdict = None;
         for (threshold, since) in &mut self.watched {
-            let Some(value) = sample.of(threshold.resource) else {
+            let Some(value) = threshold.resource.of(reading) else {
                 continue;
             };
             if value < threshold.percent {

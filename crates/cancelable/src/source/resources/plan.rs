@@ -7,10 +7,11 @@ use std::task::{Context, Poll};
 use std::time::Duration;
 
 use cancelable_core::{Cancellation, Origin};
+use cancelable_machine::SHORTEST_CPU_INTERVAL;
 
 use super::error::{InvalidResources, What};
 use super::judge::{Judge, Resource, Threshold};
-use super::sampler::{Machine, SHORTEST_CPU_INTERVAL, Sampler};
+use super::sampler::{Sampler, machine};
 use crate::source::Source;
 use crate::source::condition::ask;
 
@@ -149,7 +150,7 @@ impl Resources {
 /// processors is watched; if the path of the disk cannot be read, or no threshold goes with it.
 pub fn resources(what: Resources) -> Result<ResourceSource, InvalidResources> {
     what.check()?;
-    let machine = Machine::new(&what.thresholds, what.disk_path.as_deref())?;
+    let machine = machine(&what.thresholds, what.disk_path.as_deref())?;
     what.watch(machine)
 }
 

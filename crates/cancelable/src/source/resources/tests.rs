@@ -4,18 +4,18 @@ use std::collections::VecDeque;
 use std::future::pending;
 use std::time::Duration;
 
+use cancelable_machine::Reading;
 use tokio::time::Instant;
 
-use super::judge::Sample;
 use super::sampler::Sampler;
 use super::{Resources, resources};
 use crate::{Cancelable, Cancellation, Origin, Reason};
 
 /// Reads what it was told to, one after the other, and the last for ever.
-struct Scripted(VecDeque<Result<Sample, String>>);
+struct Scripted(VecDeque<Result<Reading, String>>);
 
 impl Sampler for Scripted {
-    fn sample(&mut self) -> Result<Sample, String> {
+    fn sample(&mut self) -> Result<Reading, String> {
         match self.0.len() {
             0 | 1 => self.0[0].clone(),
             _ => self.0.pop_front().expect("there are two"),
@@ -26,7 +26,7 @@ impl Sampler for Scripted {
 /// When it fires by these readings, one a second, and why.
 async fn fired(
     plan: Resources,
-    readings: impl IntoIterator<Item = Result<Sample, String>>,
+    readings: impl IntoIterator<Item = Result<Reading, String>>,
 ) -> (Duration, Cancellation) {
     let start = Instant::now();
     let scripted = Scripted(readings.into_iter().collect());
@@ -36,11 +36,11 @@ async fn fired(
     (start.elapsed(), outcome.expect_err("the body never ends"))
 }
 
-fn memory(percents: &[f64]) -> Vec<Result<Sample, String>> {
+fn memory(percents: &[f64]) -> Vec<Result<Reading, String>> {
     let sample = |&percent| {
-        Ok(Sample {
+        Ok(Reading {
             memory: Some(percent),
-            ..Sample::default()
+            ..Reading::default()
         })
     };
     percents.iter().map(sample).collect()
@@ -59,7 +59,7 @@ async fn law_s5_resources_say_which_how_much_and_from_where_on() {
     assert_eq!(why.message(), "memory is at 80.0%, above 80%");
 
     let mut readings = memory(&[12.0, 12.0]);
-    readings[1] = Ok(Sample {
+    readings[1] = Ok(Reading {
         memory: Some(12.0),
         cpu: Some(97.5),
         disk: Some(99.0),
@@ -82,7 +82,7 @@ async fn law_s3_resources_are_too_full_only_if_they_stay_so() {
     // A reading that fails, and one of something else, tell nothing either way.
     let mut readings = memory(&[90.0, 0.0, 0.0, 91.0]);
     readings[1] = Err("no such file".to_owned());
-    readings[2] = Ok(Sample::default());
+    readings[2] = Ok(Reading::default());
     let (after, why) = fired(plan, readings).await;
     assert_eq!(after, 3 * SECOND);
     assert_eq!(why.message(), "memory is at 91.0%, above 80% for 3.0s");
@@ -91,7 +91,7 @@ async fn law_s3_resources_are_too_full_only_if_they_stay_so() {
 #[tokio::test(start_paused = true)]
 async fn law_s3_each_resource_has_to_stay_too_full_by_itself() {
     let sample = |memory, disk| {
-        Ok(Sample {
+        Ok(Reading {
             memory: Some(memory),
             disk: Some(disk),
             cpu: None,
