@@ -9,26 +9,10 @@ from support import contract
 
 # What is still to come: a module, or a name in one. It only shrinks, and goes when it is empty.
 NOT_YET = (
-    "hother.cancelable.AllOfSource",
-    "hother.cancelable.AnyOfSource",
-    "hother.cancelable.CompositeSource",
     "hother.cancelable.OperationRegistry",
     "hother.cancelable.ThreadSafeRegistry",
     "hother.cancelable.core.registry",
     "hother.cancelable.integrations",
-    "hother.cancelable.sources.AllOfSource",
-    "hother.cancelable.sources.AnyOfSource",
-    "hother.cancelable.sources.CancelationSource",
-    "hother.cancelable.sources.CompositeSource",
-    "hother.cancelable.sources.ConditionSource",
-    "hother.cancelable.sources.ResourceConditionSource",
-    "hother.cancelable.sources.SignalSource",
-    "hother.cancelable.sources.TimeoutSource",
-    "hother.cancelable.sources.base",
-    "hother.cancelable.sources.composite",
-    "hother.cancelable.sources.condition",
-    "hother.cancelable.sources.signal",
-    "hother.cancelable.sources.timeout",
     "hother.cancelable.utils.threading_bridge",
 )
 

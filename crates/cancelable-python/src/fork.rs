@@ -8,6 +8,8 @@ use std::sync::atomic::{AtomicU32, Ordering};
 use pyo3::prelude::*;
 use pyo3::types::PyDict;
 
+use crate::exit;
+
 /// Has the interpreter tell when it has forked.
 pub(crate) fn watch(module: &Bound<'_, PyModule>) -> PyResult<()> {
     let py = module.py();
@@ -29,6 +31,7 @@ pub(crate) fn generation() -> u32 {
 #[pyfunction]
 fn forked() {
     FORKS.fetch_add(1, Ordering::Relaxed);
+    exit::forked();
 }
 
 static FORKS: AtomicU32 = AtomicU32::new(0);

@@ -8,9 +8,11 @@
 //! 2. **A cancel is heard on the loop's own thread**: whoever cancels elsewhere leaves word, and wakes the loop.
 
 mod done;
+mod exit;
 mod fork;
 mod log;
 mod loops;
+mod machine;
 mod operation;
 mod reason;
 mod stream;
@@ -20,7 +22,9 @@ mod token;
 #[pyo3::pymodule(gil_used = false)]
 mod _core {
     #[pymodule_export]
-    use crate::loops::Home;
+    use crate::loops::{Home, call_at};
+    #[pymodule_export]
+    use crate::machine::Machine;
     #[pymodule_export]
     use crate::operation::{Context, Operation, Why};
     #[pymodule_export]
@@ -33,6 +37,7 @@ mod _core {
     #[pymodule_init]
     fn init(module: &Bound<'_, PyModule>) -> PyResult<()> {
         module.add("DONE", crate::done::Done)?;
+        crate::exit::watch(module)?;
         crate::fork::watch(module)
     }
 }

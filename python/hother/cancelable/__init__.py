@@ -12,6 +12,17 @@ from .core.exceptions import (
 )
 from .core.models import CancelationReason, OperationContext, OperationStatus
 from .core.token import CancelationToken, LinkedCancelationToken
+from .sources import (
+    AllOfSource,
+    AnyOfSource,
+    CancelationSource,
+    CompositeSource,
+    ConditionSource,
+    ResourceConditionSource,
+    SignalSource,
+    TimeoutSource,
+    TokenSource,
+)
 from .types import (
     ErrorCallback,
     ErrorCallbackType,
@@ -50,6 +61,9 @@ __all__ = [  # noqa: RUF022, since the order is said above
     "SignalCancelation",
     "ConditionCancelation",
     "ParentCancelation",
+    "CompositeSource",
+    "AnyOfSource",
+    "AllOfSource",
     "ProgressCallback",
     "ProgressCallbackType",
     "StatusCallback",
@@ -70,4 +84,10 @@ __all__ = [  # noqa: RUF022, since the order is said above
     "CancellationToken",
     "LinkedCancelationToken",
     "checkpoint",
+    "CancelationSource",
+    "ConditionSource",
+    "ResourceConditionSource",
+    "SignalSource",
+    "TimeoutSource",
+    "TokenSource",
 ]

@@ -1,6 +1,6 @@
 //! [`Home`]: where something lives, an asyncio loop or a trio run.
 
-use std::cell::RefCell;
+use std::cell::{Cell, RefCell};
 use std::sync::Arc;
 
 use pyo3::exceptions::{PyKeyboardInterrupt, PyRuntimeError};
@@ -11,6 +11,7 @@ use pyo3::types::{PyDict, PyString, PyWeakrefMethods, PyWeakrefReference};
 
 use super::mailbox::{Mailbox, Postman};
 use super::timers::Timers;
+use crate::exit::Flight;
 use crate::{fork, log};
 
 /// A loop, by a handle that does not keep it alive, and the letters that lie in wait for it.
@@ -66,6 +67,9 @@ impl Home {
         if self.0.generation != fork::generation() {
             return false;
         }
+        let Some(_flight) = Flight::begin() else {
+            return false;
+        };
         if self.0.mailbox.put(letter) {
             return self.call_postman(py);
         }
@@ -86,6 +90,9 @@ impl Home {
     ///
     /// A signal handler may run on the loop's thread while that waits for something to happen, and is not a task.
     pub(crate) fn is_here(&self, py: Python<'_>) -> bool {
+        if IS_AFAR.get() {
+            return false;
+        }
         let Some(here) = self.0.weak.bind(py).upgrade() else {
             return false;
         };
@@ -251,6 +258,15 @@ impl Home {
     }
 }
 
+/// Does this as another thread would: the loop of this one hears of a cancel by the mailbox, and not in the middle of whatever
+/// it is at. For handlers of signals, which the interpreter runs between any two steps of a task.
+pub(crate) fn from_afar<T>(then: impl FnOnce() -> T) -> T {
+    let before = IS_AFAR.replace(true);
+    let done = then();
+    IS_AFAR.set(before);
+    done
+}
+
 /// The loop that runs on this thread. In a trio run that is a guest of an asyncio loop, tasks are trio's.
 fn running(py: Python<'_>) -> PyResult<Option<(Kind, Bound<'_, PyAny>)>> {
     if let Some(trio) = trio(py)?
@@ -325,4 +341,6 @@ fn empty_context(py: Python<'_>) -> PyResult<Bound<'_, PyAny>> {
 thread_local! {
     /// The home that was asked for last: a thread seldom runs more than one loop.
     static LAST: RefCell<Option<Home>> = const { RefCell::new(None) };
+    /// Whether what runs on this thread is no part of its loop.
+    static IS_AFAR: Cell<bool> = const { Cell::new(false) };
 }

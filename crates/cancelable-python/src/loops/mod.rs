@@ -4,5 +4,5 @@ mod home;
 mod mailbox;
 mod timers;
 
-pub(crate) use home::Home;
-pub(crate) use timers::{Timer, TimerKey};
+pub(crate) use home::{Home, from_afar};
+pub(crate) use timers::{Timer, TimerKey, call_at};

@@ -13,6 +13,7 @@ use std::fmt;
 use std::sync::Arc;
 
 use parking_lot::Mutex;
+use pyo3::exceptions::PyRuntimeError;
 use pyo3::prelude::*;
 
 use super::Home;
@@ -25,6 +26,8 @@ pub(crate) enum Timer {
     TimeIsUp(Arc<Delivery>, f64),
     /// Its body has gone on for long enough.
     GraceEnds(Arc<Delivery>),
+    /// This is called.
+    Call(Py<PyAny>),
 }
 
 /// Where a timer stands: its moment, as a number that sorts as the moment does, and which of those that were armed it is.
@@ -140,7 +143,35 @@ impl Timer {
                 Ok(())
             }
             Self::GraceEnds(delivery) => delivery.cancel_scope(py),
+            Self::Call(called) => called.call0(py).map(drop),
         }
+    }
+}
+
+/// Has `called`, a callable without arguments, called at this moment by the clock of the loop that runs on this thread.
+#[pyfunction]
+pub(crate) fn call_at(py: Python<'_>, at: f64, called: Py<PyAny>) -> PyResult<Armed> {
+    let home = Home::current(py)?.ok_or_else(|| {
+        PyRuntimeError::new_err(
+            "no event loop runs here: start what has a time limit in a coroutine",
+        )
+    })?;
+    let key = home.arm(py, at, Timer::Call(called))?;
+    Ok(Armed { home, key })
+}
+
+/// A timer that was armed for a callable.
+#[pyclass(frozen, module = "hother.cancelable._core")]
+pub(crate) struct Armed {
+    home: Home,
+    key: TimerKey,
+}
+
+#[pymethods]
+impl Armed {
+    /// Takes it back; nothing happens where it has gone off.
+    fn close(&self) {
+        self.home.disarm(self.key);
     }
 }
 

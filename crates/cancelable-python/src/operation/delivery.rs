@@ -190,9 +190,7 @@ impl Delivery {
 
     /// Asks the operation to stop, since its time is up.
     pub(crate) fn time_is_up(&self, after: f64) {
-        let why =
-            told::timed_out(after).with_message(format!("Operation timed out after {after}s"));
-        self.record.stop().cancel_with(why);
+        self.record.stop().cancel_with(told::timed_out(after, None));
     }
 
     fn hear(self: Arc<Self>) {

@@ -38,6 +38,7 @@ use run::Running;
 use status::Status;
 pub(crate) use why::Why;
 
+use crate::loops;
 use crate::token::{self, Links, Token};
 
 /// See the module's documentation.
@@ -187,14 +188,13 @@ impl Operation {
         if let Some(timeout) = timeout {
             self._limit(py, timeout)?;
         }
-        let running = {
-            let mut state = self.state.lock();
-            state.links.extend(links.iter().cloned());
-            state.running.is_some().then(|| state.record.stop().clone())
-        };
-        if let Some(stop) = running {
-            links.iter().for_each(|link| stop.link(link));
+        let mut state = self.state.lock();
+        if state.running.is_none() {
+            state.links.extend(links);
+            return Ok(());
         }
+        drop(state);
+        links.iter().for_each(|link| self.end_run_with(link));
         Ok(())
     }
 
@@ -261,7 +261,7 @@ impl Operation {
     /// When its time is up, by its loop's clock; `None` where it has no limit, or does not run.
     #[getter]
     fn deadline(&self) -> Option<f64> {
-        self.state.lock().running.as_ref()?.deadline
+        self.state.lock().running.as_ref()?.deadline()
     }
 
     /// How many seconds are left until then, not less than zero.
@@ -269,7 +269,7 @@ impl Operation {
         let known = {
             let state = self.state.lock();
             let running = state.running.as_ref();
-            running.and_then(|it| Some((it.delivery.home.clone(), it.deadline?)))
+            running.and_then(|it| Some((it.delivery.home.clone(), it.deadline()?)))
         };
         known
             .map(|(home, deadline)| Ok((deadline - home.time(py)?).max(0.0)))
@@ -299,14 +299,43 @@ impl Operation {
         is_first
     }
 
-    /// Ends its run, since one of its sources fired; `False` if it was asked before.
-    fn _fire(&self, why: &Bound<'_, Why>) -> bool {
-        let record = {
-            let mut state = self.state.lock();
-            state.ended_by_itself = true;
-            Arc::clone(&state.record)
+    /// Ends its run, since one of its sources fired; `False` if it was asked before. With `from_afar` its body hears of that
+    /// from the loop, also where that is this thread's: for handlers of signals.
+    #[pyo3(signature = (why, from_afar=false))]
+    fn _fire(&self, why: &Bound<'_, Why>, from_afar: bool) -> bool {
+        let (record, why) = (self.record(), why.get().0.clone());
+        let fire = || record.stop().cancel_with(why);
+        let is_first = if from_afar {
+            loops::from_afar(fire)
+        } else {
+            fire()
         };
-        record.stop().cancel_with(why.get().0.clone())
+        if is_first {
+            self.state.lock().ended_by_itself = true;
+        }
+        is_first
+    }
+
+    /// Has its run end when `token` is cancelled, with the reason of that.
+    fn _link(&self, token: &Bound<'_, Token>) {
+        self.end_run_with(token.get().core());
+    }
+
+    /// Has it be asked to stop when `other` is, with the reason of that: its run, or the one to come.
+    fn _follow(&self, other: &Bound<'_, Self>) {
+        let theirs = other.get().record();
+        if self.state.lock().running.is_some() {
+            self.end_run_with(theirs.stop());
+        } else {
+            self.record().stop().link(theirs.stop());
+        }
+    }
+
+    /// Notes when its sources end it at the latest, by its loop's clock, as far as they know.
+    fn _foresee(&self, at: Option<f64>) {
+        if let Some(running) = &mut self.state.lock().running {
+            running.foreseen = at;
+        }
     }
 
     /// Whether it was asked to stop.

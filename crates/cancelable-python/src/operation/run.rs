@@ -20,10 +20,14 @@ pub(super) struct Running {
     pub(super) delivery: Arc<Delivery>,
     slot: WakerSlot,
     timer: Option<TimerKey>,
-    /// When its time is up, by the loop's clock.
-    pub(super) deadline: Option<f64>,
+    /// When its own time limit is up, by the loop's clock.
+    limit_at: Option<f64>,
+    /// When its sources end it at the latest.
+    pub(super) foreseen: Option<f64>,
     /// What it is cancelled with.
     pub(super) parent: Option<Py<Operation>>,
+    /// Stands between the stop token and what ends this run alone: nothing is heard of that once this is dropped.
+    meanwhile: Option<CancellationToken>,
     /// Stands between the parent and a stop token that was there before it started.
     _between: Option<CancellationToken>,
 }
@@ -103,15 +107,17 @@ impl Operation {
             delivery: Arc::clone(&delivery),
             slot: WakerSlot::new(),
             timer: None,
-            deadline: None,
+            limit_at: None,
+            foreseen: None,
             parent,
+            meanwhile: None,
             _between: between,
         });
         if let Some(timeout) = given.timeout {
             let at = delivery.home.time(py)? + timeout;
             let timer = Timer::TimeIsUp(Arc::clone(&delivery), timeout);
             running.timer = Some(delivery.home.arm(py, at, timer)?);
-            running.deadline = Some(at);
+            running.limit_at = Some(at);
         }
         record.begin(given.is_section);
         let waker = Waker::from(Arc::clone(&delivery));
@@ -183,6 +189,14 @@ impl Running {
             self.delivery.home.disarm(timer);
         }
         self.delivery.close();
+    }
+
+    /// When its time is up, by the loop's clock.
+    pub(super) fn deadline(&self) -> Option<f64> {
+        match (self.limit_at, self.foreseen) {
+            (Some(limit), Some(foreseen)) => Some(limit.min(foreseen)),
+            (limit, foreseen) => limit.or(foreseen),
+        }
     }
 
     /// The record is held by the delivery too: so its objects are not told here.
@@ -320,7 +334,7 @@ impl Operation {
         let at = home.time(py)? + seconds;
         {
             let state = self.state.lock();
-            let known = state.running.as_ref().and_then(|it| it.deadline);
+            let known = state.running.as_ref().and_then(|it| it.limit_at);
             if known.is_some_and(|known| known <= at) {
                 return Ok(());
             }
@@ -331,7 +345,7 @@ impl Operation {
             let mut state = self.state.lock();
             match &mut state.running {
                 Some(running) => {
-                    running.deadline = Some(at);
+                    running.limit_at = Some(at);
                     running.timer.replace(armed)
                 }
                 None => Some(armed),
@@ -341,6 +355,24 @@ impl Operation {
             home.disarm(before);
         }
         Ok(())
+    }
+
+    /// Has the run be asked to stop when `other` is cancelled, with the reason of that.
+    pub(super) fn end_run_with(&self, other: &CancellationToken) {
+        let meanwhile = {
+            let mut state = self.state.lock();
+            let stop = state.record.stop().clone();
+            let Some(running) = &mut state.running else {
+                return;
+            };
+            let meanwhile = running.meanwhile.get_or_insert_with(|| {
+                let meanwhile = CancellationToken::new();
+                stop.link(&meanwhile);
+                meanwhile
+            });
+            meanwhile.clone()
+        };
+        meanwhile.link(other);
     }
 
     /// Ends the run: the status is set, and nothing is left of it at the loop and at its token.
@@ -357,7 +389,10 @@ impl Operation {
         let running = {
             let mut state = self.state.lock();
             state.is_entered = false;
-            state.running.take()
+            let running = state.running.take();
+            let meanwhile = running.as_ref().and_then(|it| it.meanwhile.as_ref());
+            state.ended_by_itself |= meanwhile.is_some_and(CancellationToken::is_cancelled);
+            running
         };
         if let Some(running) = running {
             running.end(&record);

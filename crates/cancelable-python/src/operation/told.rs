@@ -46,10 +46,14 @@ pub(crate) fn parent(why: &Cancellation) -> Option<&str> {
     }
 }
 
-/// That a time limit of so many seconds has passed.
-pub(crate) fn timed_out(seconds: f64) -> Cancellation {
+/// That a time limit of so many seconds has passed: that of this name, if it has one.
+pub(crate) fn timed_out(seconds: f64, name: Option<&str>) -> Cancellation {
     let after = Duration::try_from_secs_f64(seconds).unwrap_or(Duration::MAX);
-    Cancellation::from_origin(Origin::timeout(after))
+    let mut message = format!("Operation timed out after {seconds}s");
+    if let Some(name) = name {
+        message.push_str(&format!(" ({name})"));
+    }
+    Cancellation::from_origin(Origin::timeout(after)).with_message(message)
 }
 
 /// The first eight characters of an id, which is what messages show of it.

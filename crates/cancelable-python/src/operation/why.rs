@@ -7,6 +7,7 @@ use pyo3::prelude::*;
 
 use super::told;
 use crate::reason;
+use crate::token::Token;
 
 /// See the module's documentation.
 #[pyclass(frozen, module = "hother.cancelable._core")]
@@ -35,10 +36,22 @@ impl Why {
         Self(Cancellation::from_origin(origin).with_message(message))
     }
 
-    /// That a timeout passed, after so many seconds.
+    /// That a timeout passed, after so many seconds: that of this name, if it has one.
     #[staticmethod]
-    fn timeout(seconds: f64, message: String) -> Self {
-        Self(told::timed_out(seconds).with_message(message))
+    #[pyo3(signature = (seconds, name=None))]
+    fn timeout(seconds: f64, name: Option<&str>) -> Self {
+        Self(told::timed_out(seconds, name))
+    }
+
+    /// Why a token was cancelled; `None` if it was not.
+    #[staticmethod]
+    fn of(token: &Bound<'_, Token>) -> Option<Self> {
+        token.get().core().cancellation().map(Self)
+    }
+
+    /// The same, with something else said.
+    fn with_message(&self, message: String) -> Self {
+        Self(self.0.clone().with_message(message))
     }
 
     /// The reason, as a member of `CancelationReason`.

@@ -31,10 +31,7 @@ if TYPE_CHECKING:
     from contextlib import AbstractAsyncContextManager
     from types import TracebackType
 
-    from hother.cancelable.sources.base import (  # type: ignore[import-not-found]
-        CancelationSource,
-    )
-
+    from hother.cancelable.sources.base import CancelationSource
     from hother.cancelable.types import ErrorCallbackType, ProgressCallbackType, StatusCallbackType
 
     from .tasks import OperationTask
@@ -141,7 +138,7 @@ class Cancelable(_core.Operation):
         **kwargs: Any,
     ) -> Cancelable:
         """One that is cancelled when the process receives one of `signals`: SIGINT or SIGTERM, where none are given."""
-        from hother.cancelable.sources.signal import (  # type: ignore[import-not-found]  # noqa: PLC0415, since sources need operations
+        from hother.cancelable.sources.signal import (  # noqa: PLC0415, since sources need operations
             SignalSource,
         )
 
@@ -159,15 +156,22 @@ class Cancelable(_core.Operation):
         **kwargs: Any,
     ) -> Cancelable:
         """One that is cancelled when `condition` answers true, which is asked every `check_interval` seconds."""
-        from hother.cancelable.sources.condition import (  # type: ignore[import-not-found]  # noqa: PLC0415, since sources need operations
+        from hother.cancelable.sources.condition import (  # noqa: PLC0415, since sources need operations
             ConditionSource,
         )
 
         operation = cls(operation_id, name or "condition_based", **kwargs)
         return operation.add_source(ConditionSource(condition, check_interval, condition_name))
 
-    def add_source(self, source: CancelationSource) -> Self:
-        """Has it be cancelled when `source` fires, too."""
+    def add_source(self, source: CancelationSource | CancelationToken) -> Self:
+        """Has it be cancelled when `source` fires, too. One that runs listens from now on; call it on its loop then."""
+        from hother.cancelable.sources.composite import (  # noqa: PLC0415, since sources need operations
+            as_source,
+        )
+
+        source = as_source(source)
+        if self.is_running:
+            self._more.start(self, source)
         self._more.sources.append(source)
         return self
 
@@ -332,9 +336,9 @@ class Cancelable(_core.Operation):
 
         Raises a plain `CancelledError` if it was, with the message.
         """
-        self._settle_base()
-        if self._is_asked() and not is_shielded(self):
-            await raise_asked(self)
+        acting = self._settle_base()
+        if acting._is_asked() and not is_shielded(acting):
+            await raise_asked(acting)
 
     async def report_progress(self, message: Any, metadata: dict[str, Any] | None = None) -> None:
         """Tells how far it has come: its own callbacks, then those of what encloses it, in order."""
@@ -347,7 +351,9 @@ class Cancelable(_core.Operation):
                 fresh = [it for it in extras.on_progress if id(it) not in told_already]
                 told_already.update(map(id, fresh))
                 await call_all("progress", fresh, operation_id, message, metadata)
-            reporter = reporter._above() or (None if extras is None else extras.base)
+            reporter = reporter._above() or (
+                None if extras is None else extras.base or extras.acts_on
+            )
 
     def stream(
         self,
@@ -361,9 +367,8 @@ class Cancelable(_core.Operation):
         closed also where it fails, and at the latest when this operation is left. How many came, and with `buffer_partial` the
         newest 1000 of them, are then `context.partial_result`. With `report_interval`, progress is reported every so many items.
         """
-        self._settle_base()
+        extras = self._settle_base()._more
         source = aiter(async_iter)
-        extras = self._more
         stream = _core.Stream(
             self,
             source,
@@ -414,11 +419,14 @@ class Cancelable(_core.Operation):
             self._extras = Extras()
         return self._extras
 
-    def _settle_base(self) -> None:
-        """Has what was combined with a running operation act on that, at the first use of the handle."""
+    def _settle_base(self) -> Cancelable:
+        """Has what was combined with a running operation act on that, at the first use of the handle; which one it acts on."""
         extras = self._extras
-        if extras is not None and extras.base is not None:
+        if extras is None:
+            return self
+        if extras.base is not None:
             extras.act_on_base(self)
+        return extras.acts_on or self
 
 
 # What `_leave` gives.

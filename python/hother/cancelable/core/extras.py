@@ -16,11 +16,9 @@ from .streams import stop
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
 
-    from hother.cancelable.sources.base import (  # type: ignore[import-not-found]
-        CancelationSource,
-    )
-
     from hother.cancelable._core import Stream, Why
+    from hother.cancelable.sources._hearers import OfOperation
+    from hother.cancelable.sources.base import CancelationSource
 
     from .cancelable import Cancelable, Raises
     from .finalizers import Finalizer
@@ -32,8 +30,10 @@ class Extras:
     """Made on the first need, so that an operation without any of it pays for none."""
 
     __slots__ = (
+        "acts_on",
         "base",
         "finalizers",
+        "hearer",
         "is_registered",
         "left_behind",
         "on_cancel",
@@ -43,14 +43,14 @@ class Extras:
         "on_start",
         "raises",
         "sources",
-        "started",
         "streams",
         "tasks",
     )
 
     def __init__(self) -> None:
         self.sources: list[CancelationSource] = []
-        self.started: list[CancelationSource] = []
+        # Those of them that are watched, while it runs.
+        self.hearer: OfOperation | None = None
         # Those that are open: each leaves when it is over.
         self.streams: set[Stream] = set()
         self.on_progress: list[Callable[..., Any]] = []
@@ -66,6 +66,8 @@ class Extras:
         self.is_registered = False
         # The operation that this one's sources end, until it is entered itself.
         self.base: Cancelable | None = None
+        # The same, once they do.
+        self.acts_on: Cancelable | None = None
 
     def choose(self, raises: Raises) -> None:
         """Notes what leaves it."""
@@ -78,15 +80,28 @@ class Extras:
         self.sources.extend(other.sources)
         self.on_progress.extend(other.on_progress)
 
+    def start(self, operation: Cancelable, source: CancelationSource) -> None:
+        """Has a source be watched for an operation that runs."""
+        if self.hearer is None:
+            from hother.cancelable.sources._hearers import (  # noqa: PLC0415, since sources need operations
+                OfOperation,
+            )
+
+            self.hearer = OfOperation(operation)
+        self.hearer.begin(source)
+
     async def begin(self, operation: Cancelable) -> None:
-        """Tells of the start, and starts the sources."""
-        self.base = None
+        """Starts the sources, and tells of the start."""
+        base, self.base, self.acts_on = self.base, None, None
         try:
+            if base is not None and not _is_inside(operation, base):
+                operation._follow(base)
+            for source in self.sources:
+                self.start(operation, source)
             if self.on_start:
                 await call_all("start", self.on_start, operation.context)
-            for source in self.sources:
-                await source._start(operation)
-                self.started.append(source)
+            if self.hearer is not None:
+                await self.hearer.begun()
         except BaseException as error:
             # The body never runs, and so nobody else ends what was begun.
             if not operation._is_asked() or not isinstance(error, asyncio.CancelledError):
@@ -95,9 +110,9 @@ class Extras:
 
     async def stop_sources(self, operation: Cancelable) -> None:
         """Stops the sources, in the reverse order of their start. Nothing that is cancelled around cuts it short."""
-        while self.started:
-            with CancelScope(shield=True):
-                await self.started.pop()._stop(operation)
+        hearer, self.hearer = self.hearer, None
+        if hearer is not None:
+            await hearer.stop()
 
     async def tasks_finish(self) -> BaseException | None:
         """Awaits the tasks of a body that has finished. A cancel that comes meanwhile is the body's."""
@@ -175,4 +190,19 @@ class Extras:
         base, self.base = self.base, None
         if base is None or operation.is_running or not base.is_running:
             return
+        self.acts_on = base
         base._combine(operation)
+        # Whoever asks the handle, such as a stream, is to hear of it too.
+        operation._follow(base)
+        more = base._more
+        more.on_progress.extend(it for it in self.on_progress if it not in more.on_progress)
+        for source in self.sources:
+            more.start(base, source)
+
+
+def _is_inside(operation: Cancelable, base: Cancelable) -> bool:
+    """Whether it hears of a cancel of `base` from what encloses it."""
+    above = operation._above()
+    while above is not None and above is not base:
+        above = above._above()
+    return above is not None

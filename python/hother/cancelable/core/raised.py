@@ -18,6 +18,9 @@ _MARK = "_cancelable_raised_by"
 
 async def raise_asked(operation: Cancelable) -> None:
     """Raises why `operation` was asked to stop. On trio, where only trio raises its `Cancelled`, once the scope is cancelled."""
+    # What a handle raises is for the one that runs to catch.
+    acting = operation._settle_base()
+    operation = acting if acting._is_asked() else operation
     if issubclass(anyio.get_cancelled_exc_class(), asyncio.CancelledError):
         raise_plainly(operation)
     await anyio.lowlevel.checkpoint_if_cancelled()

@@ -16,11 +16,10 @@ if TYPE_CHECKING:
     from collections.abc import AsyncGenerator, Awaitable, Callable, Iterable
     from datetime import timedelta
 
-    from hother.cancelable.sources.base import (  # type: ignore[import-not-found]
+    from hother.cancelable.core.token import CancelationToken
+    from hother.cancelable.sources.base import (
         CancelationSource,
     )
-
-    from hother.cancelable.core.token import CancelationToken
 
 P = ParamSpec("P")
 R = TypeVar("R")
