@@ -212,6 +212,22 @@ async def test_law_o3_nothing_is_spawned_in_what_does_not_run():
         gc.collect()
 
 
+async def test_law_o3_nothing_is_spawned_once_the_tasks_have_ended():
+    refused = []
+
+    def finalizer():
+        try:
+            cancel.spawn(asyncio.sleep(3600))
+        except RuntimeError as error:
+            refused.append(error)
+
+    cancel = Cancelable()
+    for _ in range(2):
+        async with cancel.finalizer(finalizer):
+            assert await cancel.spawn(asyncio.sleep(0, "spawned")) == "spawned"
+    assert len(refused) == 2
+
+
 async def test_law_o3_one_that_is_spawned_after_the_ask_is_cancelled_at_once():
     with pytest.raises(ManualCancelation):
         async with Cancelable() as cancel:

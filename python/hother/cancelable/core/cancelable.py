@@ -242,12 +242,12 @@ class Cancelable(_core.Operation):
         from .tasks import Tasks, to_spawn  # noqa: PLC0415, since few need it
 
         coro = to_spawn(coro)
-        if self._current() is None or not self._is_here():
+        extras = self._more
+        if extras.is_closing or self._current() is None or not self._is_here():
             coro.close()
             raise RuntimeError(
                 f"operation {self.operation_id} does not run on this loop: spawn tasks in its body, before it is left"
             )
-        extras = self._more
         if extras.tasks is None:
             extras.tasks = Tasks()
         return extras.tasks.spawn(self, coro, name)

@@ -36,6 +36,7 @@ async def close(operation: Cancelable, error: BaseException | None) -> bool:
         held = [it for it in around() if it._shield_native()]
         if extras.tasks is not None:
             came_up = await extras.tasks_end(operation, error, why)
+        extras.is_closing = True
         await extras.stop_sources(operation)
         await extras.close_streams()
     restore(operation)

@@ -34,6 +34,7 @@ class Extras:
         "base",
         "finalizers",
         "hearer",
+        "is_closing",
         "is_registered",
         "left_behind",
         "on_cancel",
@@ -61,6 +62,8 @@ class Extras:
         self.raises: Raises = "cancelled"
         self.finalizers: list[Finalizer] = []
         self.tasks: Tasks | None = None
+        # Whether its tasks have ended, and no more are taken.
+        self.is_closing = False
         # Cancelled as the thread ends: threads that did not listen to a cancel.
         self.left_behind: list[CancelationToken] = []
         self.is_registered = False
@@ -93,6 +96,7 @@ class Extras:
     async def begin(self, operation: Cancelable) -> None:
         """Starts the sources, and tells of the start."""
         base, self.base, self.acts_on = self.base, None, None
+        self.is_closing = False
         try:
             if base is not None and not _is_inside(operation, base):
                 operation._follow(base)

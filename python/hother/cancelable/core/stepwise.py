@@ -14,7 +14,7 @@ from anyio import CancelScope
 from hother.cancelable import _core
 
 from .closing import close
-from .current import current, restore
+from .current import current
 from .models import CancelationReason
 
 if TYPE_CHECKING:
@@ -106,6 +106,6 @@ class _Gate:
                 return await call()
         finally:
             self._open = None
-            restore(before)
+            current.reset(before)
         self._has_caught = True
         raise _CaughtError
