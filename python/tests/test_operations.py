@@ -4,6 +4,7 @@ import asyncio
 import contextlib
 import copy
 import pickle
+import textwrap
 from typing import Any
 
 import anyio
@@ -21,6 +22,7 @@ from hother.cancelable import (
     TimeoutCancelation,
     current_operation,
 )
+from support.processes import run_python
 
 
 async def forever() -> None:
@@ -443,3 +445,29 @@ def test_errors_are_copied_and_pickled(error: CancelationError) -> None:
 )
 def test_what_errors_say_where_nobody_said_anything(error: CancelationError, text: str) -> None:
     assert str(error) == error.message == text
+
+
+def test_without_trio_scopes_are_made_the_short_way() -> None:
+    printed = run_python(
+        textwrap.dedent("""
+        import asyncio, sys
+        import anyio
+        from hother.cancelable import Cancelable
+        from hother.cancelable.core import scopes
+
+        async def main():
+            for _ in range(2):
+                try:
+                    async with Cancelable.with_timeout(0.01) as operation:
+                        assert type(operation._scope) is type(anyio.CancelScope())
+                        await asyncio.Event().wait()
+                except TimeoutError as error:
+                    print(error)
+
+        for _ in range(2):
+            asyncio.run(main())
+        assert "trio" not in sys.modules
+        assert scopes._of_asyncio is not None
+    """)
+    )
+    assert printed.splitlines() == ["Operation timed out after 0.01s"] * 4

@@ -7,8 +7,6 @@ from contextlib import asynccontextmanager
 from datetime import timedelta
 from typing import TYPE_CHECKING, Any, Literal, ParamSpec, Self, TypeVar
 
-from anyio import CancelScope
-
 from hother.cancelable import _core
 
 from .callbacks import call_all
@@ -17,6 +15,7 @@ from .current import current, current_operation, is_shielded, restore
 from .extras import Extras
 from .models import CancelationReason
 from .raised import raise_asked
+from .scopes import new_scope
 from .streams import KEPT
 
 if TYPE_CHECKING:
@@ -31,6 +30,7 @@ if TYPE_CHECKING:
     from contextlib import AbstractAsyncContextManager
     from types import TracebackType
 
+    from anyio import CancelScope
     from hother.cancelable.sources.base import CancelationSource
     from hother.cancelable.types import ErrorCallbackType, ProgressCallbackType, StatusCallbackType
 
@@ -281,7 +281,7 @@ class Cancelable(_core.Operation):
         if self._scope == "native":
             self._enter(None, current.get())
         else:
-            scope = CancelScope()
+            scope = new_scope()
             self._enter(scope, current.get())
             scope.__enter__()
             self._scope = scope
