@@ -31,6 +31,7 @@ if TYPE_CHECKING:
     from types import TracebackType
 
     from anyio import CancelScope
+
     from hother.cancelable.sources.base import CancelationSource
     from hother.cancelable.types import ErrorCallbackType, ProgressCallbackType, StatusCallbackType
 
