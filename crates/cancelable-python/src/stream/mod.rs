@@ -22,6 +22,8 @@
 mod kept;
 
 use std::sync::Arc;
+use std::sync::atomic::Ordering::Relaxed;
+use std::sync::atomic::{AtomicBool, AtomicU64};
 
 use parking_lot::Mutex;
 use pyo3::call::PyCallArgs;
@@ -49,19 +51,20 @@ pub(crate) struct Stream {
     open: Py<PySet>,
     /// A report for every so many items; never, where it is zero.
     every: u64,
+    count: AtomicU64,
+    /// `__anext__` was called, and what it gave not awaited yet.
+    is_asked_for: AtomicBool,
+    /// From when a step is first driven until it has given what it has.
+    is_driven: AtomicBool,
     state: Mutex<State>,
 }
 
-/// What the lock guards.
+/// What the lock guards. An item that is there at once touches it only to be kept.
 #[derive(Default)]
 struct State {
-    count: u64,
     kept: Option<Kept>,
+    /// The step that waits.
     step: Option<Step>,
-    /// `__anext__` was called, and what it gave not awaited yet.
-    is_asked_for: bool,
-    /// From when a step is first driven until it has given what it has.
-    is_driven: bool,
     is_over: bool,
 }
 
@@ -100,6 +103,9 @@ impl Stream {
             source: source.unbind(),
             open,
             every,
+            count: AtomicU64::new(0),
+            is_asked_for: AtomicBool::new(false),
+            is_driven: AtomicBool::new(false),
             state: Mutex::new(State {
                 kept: (keep > 0).then(|| Kept::newest(keep)),
                 ..State::default()
@@ -112,16 +118,13 @@ impl Stream {
     }
 
     fn __anext__(slf: Bound<'_, Self>) -> PyResult<Bound<'_, Self>> {
-        let is_busy = {
-            let mut state = slf.get().state.lock();
-            state.is_asked_for |= !state.is_driven;
-            state.is_driven
-        };
-        if is_busy {
+        let this = slf.get();
+        if this.is_driven.load(Relaxed) {
             return Err(PyRuntimeError::new_err(
                 "the stream is asked for an item while another waits for one: give each its own stream",
             ));
         }
+        this.is_asked_for.store(true, Relaxed);
         Ok(slf)
     }
 
@@ -156,11 +159,9 @@ impl Stream {
     /// Gives up the step that is under way.
     fn close(slf: &Bound<'_, Self>) -> PyResult<()> {
         let py = slf.py();
-        let step = {
-            let mut state = slf.get().state.lock();
-            state.is_driven = false;
-            state.step.take()
-        };
+        let this = slf.get();
+        let step = this.state.lock().step.take();
+        this.is_driven.store(false, Relaxed);
         match step {
             Some(step) => step
                 .awaited
@@ -180,7 +181,7 @@ impl Stream {
     /// How many items it has delivered.
     #[getter]
     fn count(&self) -> u64 {
-        self.state.lock().count
+        self.count.load(Relaxed)
     }
 
     /// What it takes its items from.
@@ -204,7 +205,7 @@ impl Stream {
             if std::mem::replace(&mut state.is_over, true) {
                 return Ok(false);
             }
-            (state.count, state.kept.take())
+            (this.count.load(Relaxed), state.kept.take())
         };
         let result = PyDict::new(py);
         result.set_item("count", count)?;
@@ -267,23 +268,21 @@ impl Stream {
     ) -> PyResult<Py<PyAny>> {
         let py = slf.py();
         let this = slf.get();
-        let (step, is_asked_for) = {
-            let mut state = this.state.lock();
-            let is_asked_for = std::mem::take(&mut state.is_asked_for);
-            state.is_driven |= is_asked_for;
-            (state.step.take(), is_asked_for)
-        };
-        let step = match step {
-            Some(step) => step,
-            None if is_asked_for => match Self::begin(slf) {
+        // Loads and stores, and no more: a stream has one consumer, and nothing hangs on the order of these.
+        let step = if this.is_asked_for.load(Relaxed) {
+            this.is_asked_for.store(false, Relaxed);
+            this.is_driven.store(true, Relaxed);
+            match Self::begin(slf) {
                 Ok(step) => step,
                 Err(error) => return Self::ended(slf, error),
-            },
-            None => {
-                return Err(PyRuntimeError::new_err(
-                    "nothing was asked of the stream: await what its __anext__ gives, once",
-                ));
             }
+        } else {
+            let waiting = this.state.lock().step.take();
+            waiting.ok_or_else(|| {
+                PyRuntimeError::new_err(
+                    "nothing was asked of the stream: await what its __anext__ gives, once",
+                )
+            })?
         };
         match go_on(step.awaited.bind(py)) {
             Ok(waited_for) => {
@@ -306,14 +305,14 @@ impl Stream {
             true => Some(given.value(py).getattr(intern!(py, "value"))?),
             false => None,
         };
-        let (count, oldest) = {
+        this.is_driven.store(false, Relaxed);
+        let count = this.count.load(Relaxed) + 1;
+        this.count.store(count, Relaxed);
+        let oldest = item.and_then(|item| {
             let mut state = this.state.lock();
-            state.is_driven = false;
-            state.count += 1;
-            let kept = item.map(Bound::unbind).zip(state.kept.as_mut());
-            let oldest = kept.and_then(|(item, kept)| kept.push(item));
-            (state.count, oldest)
-        };
+            let kept = state.kept.as_mut();
+            kept.and_then(|kept| kept.push(item.unbind()))
+        });
         drop(oldest);
         if this.every == 0 || !count.is_multiple_of(this.every) {
             return Err(given);
@@ -327,7 +326,7 @@ impl Stream {
     fn ended(slf: &Bound<'_, Self>, error: PyErr) -> PyResult<Py<PyAny>> {
         let py = slf.py();
         let this = slf.get();
-        this.state.lock().is_driven = false;
+        this.is_driven.store(false, Relaxed);
         if error.is_instance_of::<PyStopAsyncIteration>(py) {
             Self::_over(slf, true)?;
             return Err(error);
@@ -347,13 +346,15 @@ impl Stream {
         awaited: Py<PyAny>,
         item: Option<Py<PyAny>>,
     ) -> PyResult<Py<PyAny>> {
-        slf.get().state.lock().step = Some(Step::rest(awaited, item));
+        let this = slf.get();
+        this.is_driven.store(true, Relaxed);
+        this.state.lock().step = Some(Step::rest(awaited, item));
         Self::__next__(slf)
     }
 
     /// The rest is done: the item is given, or what the rest raised.
     fn after_rest(&self, py: Python<'_>, step: Step, error: PyErr) -> PyErr {
-        self.state.lock().is_driven = false;
+        self.is_driven.store(false, Relaxed);
         match step.item {
             Some(item) if error.is_instance_of::<PyStopIteration>(py) => stop_iteration(py, item),
             _ => error,
