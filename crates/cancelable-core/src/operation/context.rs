@@ -1,5 +1,7 @@
 //! A snapshot of an operation.
 
+use std::any::Any;
+use std::sync::Arc;
 use std::time::{Duration, SystemTime};
 
 use serde::{Deserialize, Serialize};
@@ -71,6 +73,10 @@ pub struct OperationContext {
     pub metadata: Map<String, Value>,
     /// The id of the operation that it runs in.
     pub parent_id: Option<String>,
+    /// What whoever made the snapshot keeps with it, such as a handle to an object of another language. It goes along with
+    /// clones, and into the history of a registry; it is not written, and nothing here looks into it.
+    #[serde(skip)]
+    pub attachment: Option<Arc<dyn Any + Send + Sync>>,
 }
 
 impl OperationContext {
@@ -96,6 +102,7 @@ impl OperationContext {
             items: 0,
             metadata: Map::new(),
             parent_id: None,
+            attachment: None,
         }
     }
 }

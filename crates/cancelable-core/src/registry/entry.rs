@@ -63,6 +63,11 @@ impl Registered {
         self.cell.tell(self.number, OperationStatus::Running);
     }
 
+    /// Whether somebody listens to the events of the registry: where nobody does, what it takes to tell can be spared.
+    pub fn is_heard(&self) -> bool {
+        self.cell.common.subscribers.is_any()
+    }
+
     /// Tells how far it has come. Where nobody listens, this costs nothing.
     pub fn progressed(&self, progress: &Progress) {
         self.tell(|| What::Progress {

@@ -27,13 +27,24 @@ use crate::{LiveOperation, OperationContext, OperationStatus};
 #[derive(Clone, Default)]
 pub struct Filter {
     statuses: Vec<OperationStatus>,
-    names: Vec<Pattern>,
+    names: Vec<Name>,
     parent_id: Option<String>,
     metadata: Vec<(String, Value)>,
     min_age: Option<Duration>,
     max_age: Option<Duration>,
     asked_for: Option<Duration>,
     predicates: Vec<Arc<Predicate>>,
+}
+
+/// What a name has to be.
+#[derive(Clone, Debug)]
+enum Name {
+    /// What matches a pattern.
+    Like(Pattern),
+    /// What, in lower case, matches a pattern of lower case.
+    LikeInAnyCase(Pattern),
+    /// What, in lower case, has this in it.
+    With(String),
 }
 
 type Predicate = dyn Fn(&OperationContext) -> bool + Send + Sync;
@@ -58,16 +69,23 @@ impl Filter {
     ///
     /// Where the pattern is broken, such as `[a` or `**`, or longer than 256 bytes.
     pub fn name(mut self, pattern: &str) -> Result<Self, InvalidPattern> {
-        let invalid = |problem: &str| InvalidPattern {
-            pattern: pattern.chars().take(SHOWN).collect(),
-            problem: problem.to_owned(),
-        };
-        if pattern.len() > MAX_PATTERN {
-            return Err(invalid("it is longer than 256 bytes"));
-        }
-        let pattern = Pattern::new(pattern)
-            .map_err(|error| invalid(&format!("{} (at character {})", error.msg, error.pos)))?;
-        self.names.push(pattern);
+        self.names.push(Name::Like(compiled(pattern)?));
+        Ok(self)
+    }
+
+    /// Only those whose name has this text in it, whatever the case of the letters; as people search. With a `*` or `?` in it
+    /// the text is a pattern, as [`name`](Self::name) takes it, for the whole name.
+    ///
+    /// # Errors
+    ///
+    /// Where the pattern is broken, as with [`name`](Self::name).
+    pub fn name_like(mut self, text: &str) -> Result<Self, InvalidPattern> {
+        let lower = text.to_lowercase();
+        self.names.push(if text.contains(['*', '?']) {
+            Name::LikeInAnyCase(compiled(&lower)?)
+        } else {
+            Name::With(lower)
+        });
         Ok(self)
     }
 
@@ -75,8 +93,8 @@ impl Filter {
     #[must_use]
     pub fn exact_name(mut self, name: &str) -> Self {
         let escaped = Pattern::escape(name);
-        self.names
-            .push(Pattern::new(&escaped).expect("what is escaped is a valid pattern"));
+        let pattern = Pattern::new(&escaped).expect("what is escaped is a valid pattern");
+        self.names.push(Name::Like(pattern));
         self
     }
 
@@ -180,8 +198,8 @@ impl Filter {
     }
 
     fn is_name(&self, name: Option<&str>) -> bool {
-        let mut patterns = self.names.iter();
-        patterns.all(|pattern| name.is_some_and(|name| pattern.matches(name)))
+        let mut names = self.names.iter();
+        names.all(|wanted| name.is_some_and(|name| wanted.is(name)))
     }
 
     fn is_parent(&self, parent_id: Option<&str>) -> bool {
@@ -202,14 +220,33 @@ impl Filter {
     }
 }
 
+impl Name {
+    fn is(&self, name: &str) -> bool {
+        match self {
+            Self::Like(pattern) => pattern.matches(name),
+            Self::LikeInAnyCase(pattern) => pattern.matches(&name.to_lowercase()),
+            Self::With(text) => name.to_lowercase().contains(text),
+        }
+    }
+}
+
+fn compiled(pattern: &str) -> Result<Pattern, InvalidPattern> {
+    let invalid = |problem: &str| InvalidPattern {
+        pattern: pattern.chars().take(SHOWN).collect(),
+        problem: problem.to_owned(),
+    };
+    if pattern.len() > MAX_PATTERN {
+        return Err(invalid("it is longer than 256 bytes"));
+    }
+    Pattern::new(pattern)
+        .map_err(|error| invalid(&format!("{} (at character {})", error.msg, error.pos)))
+}
+
 impl fmt::Debug for Filter {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Filter")
             .field("statuses", &self.statuses)
-            .field(
-                "names",
-                &self.names.iter().map(Pattern::as_str).collect::<Vec<_>>(),
-            )
+            .field("names", &self.names)
             .field("parent_id", &self.parent_id)
             .field("metadata", &self.metadata)
             .field("min_age", &self.min_age)

@@ -116,7 +116,7 @@ impl Registry {
     /// How many live operations the filter means. One that means all needs no snapshot.
     pub fn count(&self, filter: &Filter) -> u64 {
         if filter.is_empty() {
-            return self.shared.counts().active.total();
+            return self.shared.counts().0.active.total();
         }
         let live = scan::live(&self.shared, None);
         let meant = live.filter(|(_, operation)| filter.take(&**operation).is_some());
@@ -145,6 +145,19 @@ impl Registry {
         }
         let is_last = past.next().is_none();
         Page::new(operations, last.filter(|_| !is_last))
+    }
+
+    /// Takes those that the filter means out of the history, for good, and says how many these were. They are still counted, and
+    /// still among the newest that the limit is about: others that are older do not come back.
+    pub fn forget(&self, filter: &Filter) -> usize {
+        let ended = scan::ended(&self.shared, None);
+        let meant: Vec<_> = ended
+            .filter(|(_, context)| filter.matches(context))
+            .collect();
+        let gone = meant
+            .into_iter()
+            .filter(|(number, context)| self.shared.forget(*number, &context.id));
+        gone.count()
     }
 
     /// Keeps only the newest `limit` operations that ended from now on; zero keeps none.
@@ -202,7 +215,7 @@ impl Default for Registry {
 impl fmt::Debug for Registry {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Registry")
-            .field("counts", &self.shared.counts())
+            .field("counts", &self.shared.counts().0)
             .finish_non_exhaustive()
     }
 }

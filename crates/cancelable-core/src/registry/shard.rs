@@ -138,6 +138,23 @@ impl Shard {
         Some(past)
     }
 
+    /// Takes the end with this number out of memory; its id is known by the newest that is left, if there is one.
+    pub(super) fn forget(&mut self, number: u64) -> Option<Past> {
+        let at = self.end_at(number);
+        self.ends.get(at).filter(|past| past.number == number)?;
+        let past = self.ends.remove(at)?;
+        let mut newest_first = self.ends.iter().rev();
+        let newest = newest_first.find(|other| other.key.id == past.key.id);
+        let newest = newest.map(|other| other.number);
+        self.change_slot(&past.key, |slot| slot.ended = newest);
+        Some(past)
+    }
+
+    /// How many ends in memory have this number or a greater one.
+    pub(super) fn ends_from(&self, oldest: u64) -> usize {
+        self.ends.len() - self.end_at(oldest)
+    }
+
     /// Changes the slot of an id; one that has become empty is gone.
     fn change_slot(&mut self, key: &Key, change: impl FnOnce(&mut Slot)) {
         let found = self

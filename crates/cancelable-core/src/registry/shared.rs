@@ -13,7 +13,7 @@
 //!    into a shard, finds all there with a smaller one that have not left. Lists rely on it.
 //! 4. **From live to the history in one step**, under the lock of the shard: who asks by id finds an operation in one of
 //!    the two, and who counts finds it once.
-//! 5. **The history is the newest ends by their number.** An older one is in no list, though it may be in memory until its
+//! 5. **The history is the newest ends by their number**, but for those that somebody had it forget. An older one is in no list, though it may be in memory until its
 //!    shard is looked through: by the next that ends there, or by one of the next hundred or so that end anywhere.
 //! 6. **A slot is known by a live operation, by an end in memory, or is gone.**
 
@@ -117,21 +117,29 @@ impl Shared {
         (live, ended.map(|past| past.context))
     }
 
-    /// How many operations stand where, all at one moment.
-    pub(super) fn counts(&self) -> Counts {
+    /// How many operations stand where, and how many are in the history, all at one moment.
+    pub(super) fn counts(&self) -> (Counts, u64) {
         let all: [_; SHARDS] = array::from_fn(|index| self.cells[index].shard.lock());
+        let oldest = self.common.oldest_end();
         let mut sum = Counts::default();
+        let mut history = 0;
         for shard in &all {
             sum.add(&shard.counts);
+            history += shard.ends_from(oldest) as u64;
         }
-        sum
+        (sum, history)
+    }
+
+    /// Takes an end out of the history; `false` if it is out already.
+    pub(super) fn forget(&self, number: u64, id: &str) -> bool {
+        let hash = self.hasher.hash_one(id);
+        let past = self.cell(hash).shard.lock().forget(number);
+        past.is_some_and(|past| past.number >= self.common.oldest_end())
     }
 
     /// All figures.
     pub(super) fn statistics(&self) -> Statistics {
-        let counts = self.counts();
-        let common = &self.common;
-        let history = common.next_end().saturating_sub(common.oldest_end());
+        let (counts, history) = self.counts();
         let recorders = self.cells.iter().map(|cell| &cell.durations);
         Statistics::new(counts, history, Recorder::read(recorders))
     }

@@ -144,10 +144,15 @@ impl Subscribers {
         drop(old);
     }
 
+    /// Whether there is anybody to tell.
+    pub(super) fn is_any(&self) -> bool {
+        // Relaxed: see `change`.
+        self.count.load(Ordering::Relaxed) > 0
+    }
+
     /// Tells everybody, if there is anybody. `event` makes it, outside every lock.
     pub(super) fn tell(&self, event: impl FnOnce() -> Event) {
-        // Relaxed: see `change`.
-        if self.count.load(Ordering::Relaxed) == 0 {
+        if !self.is_any() {
             return;
         }
         let event = Arc::new(event());

@@ -52,6 +52,32 @@ fn patterns_match_whole_names() {
 }
 
 #[test]
+fn names_are_searched_for_as_people_do() {
+    let is_like = |text: &str, name: Option<&str>| {
+        let mut context = cancelable_core::OperationContext::new("a");
+        context.name = name.map(str::to_owned);
+        let filter = Filter::new().name_like(text).unwrap();
+        filter.matches(&context)
+    };
+    for (text, name, is_match) in [
+        ("port", "Import-7", true),
+        ("IMPORT", "import-7", true),
+        ("ÜBUNG", "Eine Übung", true),
+        ("import-8", "import-7", false),
+        ("[", "a[b]", true),
+        ("", "a", true),
+        ("IM*-?", "Import-7", true),
+        ("im*-?", "reimport-7", false),
+        ("*ü*", "Eine Übung", true),
+    ] {
+        assert_eq!(is_like(text, Some(name)), is_match, "{text} {name}");
+        assert!(!is_like(text, None), "{text}");
+    }
+    let error = Filter::new().name_like("A**").unwrap_err().to_string();
+    assert!(error.contains("invalid name pattern"), "{error}");
+}
+
+#[test]
 fn a_predicate_that_panics_harms_nobody_else() {
     let registry = Registry::new();
     let works = ["a", "b"].map(Fake::new);

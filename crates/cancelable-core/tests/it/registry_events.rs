@@ -71,6 +71,17 @@ fn an_operation_is_heard_from_its_start_to_its_end() {
 }
 
 #[test]
+fn an_entry_knows_whether_anybody_listens() {
+    let registry = Registry::new();
+    let entry = Fake::new("a").register(&registry);
+    assert!(!entry.is_heard());
+    let heard = registry.subscribe(1);
+    assert!(entry.is_heard());
+    drop(heard);
+    assert!(!entry.is_heard());
+}
+
+#[test]
 fn an_ask_that_was_not_told_is_heard_before_the_end() {
     let registry = Registry::new();
     let work = Fake::new("a");

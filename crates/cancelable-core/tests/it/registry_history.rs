@@ -53,6 +53,37 @@ fn law_r3_the_limit_can_be_changed_and_zero_keeps_none() {
 }
 
 #[test]
+fn law_r3_what_is_to_be_forgotten_is_and_nothing_else() {
+    let registry = Registry::with_history(5);
+    for (id, status) in [("a", Failed), ("b", Completed), ("a", Completed)] {
+        let work = Fake::new(id);
+        work.register(&registry).ended(work.end(status));
+    }
+    let live = Fake::new("b");
+    let _entry = live.register(&registry);
+    let known = |registry: &Registry| ids(&registry.history(&Filter::new())).concat();
+    assert_eq!(known(&registry), "aba");
+
+    // The id is known by the end before.
+    assert_eq!(registry.forget(&Filter::new().status(Completed)), 2);
+    assert_eq!(known(&registry), "a");
+    assert_eq!(registry.get("a").unwrap().status, Failed);
+    let figures = registry.statistics();
+    assert_eq!((figures.history, figures.ended.completed), (1, 2));
+    assert_eq!(figures.active.running, 1, "live ones stay");
+
+    assert_eq!(registry.forget(&Filter::new()), 1);
+    assert_eq!(registry.forget(&Filter::new()), 0);
+    assert!(registry.get("a").is_none());
+    assert_eq!(registry.statistics().history, 0);
+    for id in ["c", "d", "e", "f", "g", "h"] {
+        end_one(&registry, id);
+    }
+    assert_eq!(known(&registry), "hgfed");
+    assert_eq!(registry.statistics().history, 5);
+}
+
+#[test]
 fn law_r3_an_id_that_ends_again_and_again_is_there_as_often() {
     let registry = Registry::with_history(4);
     for status in [Failed, Failed, Completed] {

@@ -1,5 +1,6 @@
 //! What is written as JSON is read back the same, and what cannot be read says why.
 
+use std::sync::Arc;
 use std::time::{Duration, SystemTime};
 
 use cancelable_core::{
@@ -203,6 +204,24 @@ fn a_snapshot_with_its_version_and_units() {
     );
     let bare = OperationContext::new("b");
     assert_eq!(to_value(again(&bare)).unwrap(), to_value(&bare).unwrap());
+}
+
+#[test]
+fn what_is_attached_goes_along_and_is_not_written() {
+    let registry = Registry::new();
+    let work = Fake::new("a");
+    let mut end = work.end(OperationStatus::Completed);
+    end.attachment = Some(Arc::new("an object of somebody else's"));
+    let entry = work.register(&registry);
+    entry.ended(end);
+    let kept = registry.get("a").unwrap();
+    let attachment = kept.attachment.clone().unwrap();
+    assert_eq!(
+        attachment.downcast_ref(),
+        Some(&"an object of somebody else's")
+    );
+    assert!(again(&kept).attachment.is_none());
+    assert!(to_value(&kept).unwrap().get("attachment").is_none());
 }
 
 #[test]
