@@ -15,6 +15,7 @@ mod loops;
 mod machine;
 mod operation;
 mod reason;
+mod registry;
 mod stream;
 mod token;
 
@@ -27,6 +28,8 @@ mod _core {
     use crate::machine::Machine;
     #[pymodule_export]
     use crate::operation::{Context, Operation, Why};
+    #[pymodule_export]
+    use crate::registry::{Events, Registry};
     #[pymodule_export]
     use crate::stream::Stream;
     #[pymodule_export]

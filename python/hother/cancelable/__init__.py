@@ -11,6 +11,7 @@ from .core.exceptions import (
     TimeoutCancelation,
 )
 from .core.models import CancelationReason, OperationContext, OperationStatus
+from .core.registry import OperationRegistry
 from .core.token import CancelationToken, LinkedCancelationToken
 from .sources import (
     AllOfSource,
@@ -43,6 +44,7 @@ from .utils.decorators import (
     with_timeout,
 )
 from .utils.streams import cancelable_stream
+from .utils.threading_bridge import ThreadSafeRegistry
 
 CancellationToken = CancelationToken
 """The same class, by the spelling with two l."""
@@ -54,6 +56,8 @@ __all__ = [  # noqa: RUF022, since the order is said above
     "OperationContext",
     "CancelationToken",
     "Cancelable",
+    "OperationRegistry",
+    "ThreadSafeRegistry",
     "current_operation",
     "CancelationError",
     "TimeoutCancelation",

@@ -126,7 +126,11 @@ impl Context {
 
     #[setter]
     fn set_start_time(&self, start: Py<PyAny>) {
-        let before = self.record.fields().start.replace(Moment::Given(start));
+        let before = {
+            let mut fields = self.record.fields();
+            fields.took = None;
+            fields.start.replace(Moment::Given(start))
+        };
         drop(before);
     }
 
@@ -146,7 +150,11 @@ impl Context {
     #[setter]
     fn set_end_time(&self, end: Option<Py<PyAny>>) {
         let end = end.map(Moment::Given);
-        let before = std::mem::replace(&mut self.record.fields().end, end);
+        let before = {
+            let mut fields = self.record.fields();
+            fields.took = None;
+            std::mem::replace(&mut fields.end, end)
+        };
         drop(before);
     }
 
@@ -229,6 +237,12 @@ impl Context {
     #[setter]
     fn set_parent_id(&self, parent_id: Option<String>) {
         self.record.fields().more().parent_id = parent_id;
+    }
+
+    /// How long it took, or had taken when this was a snapshot of it; `None` of one that goes on, or whose times are set by hand.
+    #[getter]
+    fn _took_seconds(&self) -> Option<f64> {
+        self.record.fields().took.map(|took| took.as_secs_f64())
     }
 
     /// How long it took to end after it was asked to, in seconds; so far, while it has not ended; `None` if it was not asked.

@@ -13,11 +13,12 @@
 
 mod context;
 mod delivery;
+mod listing;
 mod native;
 mod record;
 mod run;
 mod status;
-mod told;
+pub(crate) mod told;
 mod why;
 
 use std::sync::Arc;
@@ -33,12 +34,13 @@ pub(crate) use context::Context;
 pub(crate) use delivery::Delivery;
 use delivery::Scope;
 use native::Native;
-pub(crate) use record::Record;
+pub(crate) use record::{Moment, Record};
 use run::Running;
-use status::Status;
+pub(crate) use status::Status;
 pub(crate) use why::Why;
 
 use crate::loops;
+use crate::registry::{Entry, Registry};
 use crate::token::{self, Links, Token};
 
 /// See the module's documentation.
@@ -68,6 +70,8 @@ struct State {
     /// Tokens that cancel it, with their own reason.
     links: Vec<CancellationToken>,
     running: Option<Box<Running>>,
+    /// While it is listed in a registry.
+    entry: Option<Arc<Entry>>,
 }
 
 impl State {
@@ -296,6 +300,9 @@ impl Operation {
         if let Some(delivery) = delivery.filter(|_| is_first) {
             delivery.wake();
         }
+        if let Some(entry) = self.entry().filter(|_| is_first) {
+            entry.asked();
+        }
         is_first
     }
 
@@ -347,13 +354,23 @@ impl Operation {
     fn _asked(&self, py: Python<'_>) -> Option<Why> {
         self.asked(py).map(Why)
     }
-    /// Starts a run whose body is in `scope`, or in none, inside of `enclosing`, if that runs. To be called in the body's task.
+    /// Starts a run whose body is in `scope`, or in none, inside of `enclosing`, if that runs, listed in `registry`. To be called
+    /// in the body's task.
+    #[pyo3(signature = (scope, enclosing, registry=None))]
     fn _enter(
         slf: &Bound<'_, Self>,
         scope: Option<Py<PyAny>>,
         enclosing: Option<&Bound<'_, Self>>,
+        registry: Option<&Bound<'_, Registry>>,
     ) -> PyResult<()> {
-        Self::enter(slf, scope, enclosing)
+        Self::enter(slf, scope, enclosing, registry)
+    }
+
+    /// Tells the registry that it is listed in how far it has come.
+    fn _progressed(&self, message: &Bound<'_, PyAny>, metadata: Option<&Bound<'_, PyAny>>) {
+        if let Some(entry) = self.entry() {
+            entry.progressed(message, metadata);
+        }
     }
 
     /// Starts a call that another thread makes for `parent`.
@@ -519,10 +536,12 @@ impl Operation {
             let has_face = state.face.is_some();
             let is_shown = Arc::strong_count(&state.record) > 2;
             let is_below = running.parent.is_some() || !state.links.is_empty();
+            // A listed one may be cancelled by whoever knows its id; its entry holds the record as well.
             running.traverse(visit, has_face || is_shown || is_below)?;
         }
-        // A record may be shown by contexts as well, and then it is not this operation alone that keeps what it holds.
-        match Arc::strong_count(&state.record) {
+        // A record may be shown by contexts as well, and then it is not this operation alone that keeps what it holds. Its entry
+        // is its own.
+        match Arc::strong_count(&state.record) - usize::from(state.entry.is_some()) {
             1 => state.record.traverse(visit),
             _ => Ok(()),
         }

@@ -17,6 +17,7 @@ use pyo3::{PyTraverseError, PyVisit};
 use uuid::Uuid;
 
 use super::status::Status;
+use super::told;
 
 /// See the module's documentation.
 #[derive(Default)]
@@ -59,6 +60,23 @@ pub(crate) struct More {
     pub(crate) metadata: Option<Py<PyDict>>,
 }
 
+impl More {
+    /// Has it share no dict with whatever it was copied from: what is set there later is not to be seen here. Values are shared.
+    fn detach(&mut self, py: Python<'_>) {
+        if let Some(metadata) = &mut self.metadata
+            && let Ok(own) = metadata.bind(py).copy()
+        {
+            *metadata = own.unbind();
+        }
+        if let Some(result) = &mut self.partial_result
+            && let Ok(dict) = result.bind(py).cast_exact::<PyDict>()
+            && let Ok(own) = dict.copy()
+        {
+            *result = own.into_any().unbind();
+        }
+    }
+}
+
 /// A moment by the wall clock.
 pub(crate) enum Moment {
     Read(SystemTime),
@@ -95,7 +113,7 @@ impl Record {
     /// A record that shows what this one shows now.
     pub(crate) fn frozen(&self, py: Python<'_>) -> Self {
         let mut frozen = Self::with_id(self.id().to_owned());
-        let (status, asked) = (self.status(), self.asked());
+        let (status, asked) = (self.status(), self.asked_meanwhile());
         let mut fields = self.fields.lock();
         fields.start();
         let shown = Fields {
@@ -103,10 +121,15 @@ impl Record {
             start: fields.start.as_ref().map(|start| start.clone_ref(py)),
             end: fields.end.as_ref().map(|end| end.clone_ref(py)),
             began: fields.began,
-            took: fields.took.or_else(|| Some(fields.began?.elapsed())),
-            since_asked: fields.since_asked,
+            took: fields.taken().or_else(|| fields.since_start()),
+            since_asked: fields
+                .since_asked
+                .or_else(|| Some(asked.as_ref()?.instant().elapsed())),
             reason: fields.reason.or_else(|| Some(asked.as_ref()?.reason())),
-            message: fields.message.clone(),
+            message: fields
+                .message
+                .clone()
+                .or_else(|| told::message(asked.as_ref()?)),
             more: fields.more.as_ref().map(|more| {
                 Box::new(More {
                     id: more.id.clone(),
@@ -120,7 +143,11 @@ impl Record {
             }),
         };
         drop(fields);
-        *frozen.fields.get_mut() = shown;
+        let fields = frozen.fields.get_mut();
+        *fields = shown;
+        if let Some(more) = &mut fields.more {
+            more.detach(py);
+        }
         frozen
     }
 
@@ -244,6 +271,19 @@ impl Record {
         drop(before);
     }
 
+    pub(crate) fn has_metadata(&self) -> bool {
+        let fields = self.fields.lock();
+        fields
+            .more_if_any()
+            .is_some_and(|more| more.metadata.is_some())
+    }
+
+    /// The id of the operation that it was given as parent.
+    pub(crate) fn parent_id(&self) -> Option<String> {
+        let fields = self.fields.lock();
+        fields.more_if_any().and_then(|more| more.parent_id.clone())
+    }
+
     /// The program's own facts about it: the dict itself, made on first need.
     pub(crate) fn metadata(&self, py: Python<'_>) -> Py<PyDict> {
         let known = {
@@ -289,6 +329,27 @@ impl Fields {
     pub(crate) fn start(&mut self) -> &Moment {
         self.start
             .get_or_insert_with(|| Moment::Read(SystemTime::now()))
+    }
+
+    /// When it ended, where nobody set that by hand.
+    pub(crate) fn ended_at(&self) -> Option<SystemTime> {
+        match self.end {
+            Some(Moment::Read(at)) => Some(at),
+            Some(Moment::Given(_)) | None => None,
+        }
+    }
+
+    /// How long the run took, or has taken so far.
+    pub(crate) fn taken(&self) -> Option<Duration> {
+        self.took.or_else(|| Some(self.began?.elapsed()))
+    }
+
+    /// How long ago it was made, of one that never began.
+    fn since_start(&self) -> Option<Duration> {
+        match (&self.start, &self.end) {
+            (Some(Moment::Read(at)), None) => Some(at.elapsed().unwrap_or_default()),
+            (Some(_) | None, _) => None,
+        }
     }
 
     pub(crate) fn more(&mut self) -> &mut More {

@@ -14,6 +14,7 @@ use super::record::{Ending, Record};
 use super::status::Status;
 use super::{Operation, told};
 use crate::loops::{Home, Timer, TimerKey};
+use crate::registry::Registry;
 
 /// What there is from entering to leaving.
 pub(super) struct Running {
@@ -38,6 +39,7 @@ impl Operation {
         slf: &Bound<'_, Self>,
         scope: Option<Py<PyAny>>,
         enclosing: Option<&Bound<'_, Self>>,
+        registry: Option<&Bound<'_, Registry>>,
     ) -> PyResult<()> {
         let py = slf.py();
         let this = slf.get();
@@ -50,8 +52,21 @@ impl Operation {
             None => return Err(no_native()),
         };
         let given = this.prepare(py)?;
-        let entered = this.begin(py, home, scope, task, cancels_before, given, enclosing);
+        let was_listed = this.entry().is_some();
+        let entered = Self::begin(
+            slf,
+            home,
+            scope,
+            task,
+            cancels_before,
+            given,
+            enclosing,
+            registry,
+        );
         if entered.is_err() {
+            if !was_listed {
+                this.unlist(py);
+            }
             let running = {
                 let mut state = this.state.lock();
                 state.is_entered = false;
@@ -69,15 +84,16 @@ impl Operation {
         reason = "each is what one line of `enter` found out"
     )]
     fn begin(
-        &self,
-        py: Python<'_>,
+        slf: &Bound<'_, Self>,
         home: Home,
         scope: Scope,
         task: Py<PyAny>,
         cancels_before: u32,
         given: Given,
         enclosing: Option<&Bound<'_, Self>>,
+        registry: Option<&Bound<'_, Registry>>,
     ) -> PyResult<()> {
+        let (py, this) = (slf.py(), slf.get());
         let enclosing = enclosing.and_then(|it| Self::at_work(it.clone().unbind(), py));
         let is_enclosed = given.parent.is_none()
             && enclosing
@@ -88,6 +104,11 @@ impl Operation {
             (false, Some(parent)) => Some(parent),
             (false, None) => enclosing.filter(|_| !given.is_detached),
         };
+        if let Some(registry) = registry {
+            // Before anything is begun, since an id that is taken ends it here.
+            let parent_id = parent.as_ref().map(|it| it.get().record().id().to_owned());
+            Self::list_in(slf, registry.get().core()?, parent_id, false)?;
+        }
         let record = given.record;
         let between = parent
             .as_ref()
@@ -120,11 +141,14 @@ impl Operation {
             running.limit_at = Some(at);
         }
         record.begin(given.is_section);
+        if let Some(entry) = this.entry() {
+            entry.started();
+        }
         let waker = Waker::from(Arc::clone(&delivery));
         let is_late = stop
             .poll_cancelled(&mut running.slot, &mut Context::from_waker(&waker))
             .is_ready();
-        self.state.lock().running = Some(running);
+        this.state.lock().running = Some(running);
         if is_late || record.is_asked() {
             delivery.strike(py)?;
         }
@@ -237,6 +261,10 @@ impl Operation {
     /// Sees to a fresh record, and takes down what the run goes by.
     fn prepare(&self, py: Python<'_>) -> PyResult<Given> {
         let is_over = self.record().fields().status.is_terminal();
+        if is_over {
+            // One that was listed and ended by hand.
+            self.unlist(py);
+        }
         let fresh = if is_over { Some(self.anew(py)) } else { None };
         let mut state = self.state.lock();
         if state.is_entered {
@@ -386,16 +414,19 @@ impl Operation {
             message: why.as_ref().and_then(told::message),
             error,
         });
-        let running = {
+        let (running, entry) = {
             let mut state = self.state.lock();
             state.is_entered = false;
             let running = state.running.take();
             let meanwhile = running.as_ref().and_then(|it| it.meanwhile.as_ref());
             state.ended_by_itself |= meanwhile.is_some_and(CancellationToken::is_cancelled);
-            running
+            (running, state.entry.take())
         };
         if let Some(running) = running {
             running.end(&record);
+        }
+        if let Some(entry) = entry {
+            entry.leave(py);
         }
     }
 
@@ -418,12 +449,8 @@ impl Operation {
             let running = state.running.as_ref();
             running.and_then(|it| Some(it.parent.as_ref()?.clone_ref(py)))
         };
-        let Some(parent) = parent else {
-            return Some(why);
-        };
-        let id = parent.get().record().id().to_owned();
-        let message = format!("Parent operation {} cancelled", told::short(&id));
-        Some(why.with_origin(Origin::parent(id)).with_message(message))
+        let record = parent.map(|parent| parent.get().record());
+        Some(told::with_parent(why, record.as_ref().map(|it| it.id())))
     }
 
     pub(crate) fn record(&self) -> Arc<Record> {

@@ -46,6 +46,18 @@ pub(crate) fn parent(why: &Cancellation) -> Option<&str> {
     }
 }
 
+/// The cancellation as an operation tells it: with the id of its parent, where that is whose cancel it was.
+pub(crate) fn with_parent(why: Cancellation, parent_id: Option<&str>) -> Cancellation {
+    match parent_id {
+        Some(id) if is_by_parent(&why) && parent(&why).is_none() => {
+            let message = format!("Parent operation {} cancelled", short(id));
+            why.with_origin(Origin::parent(id.to_owned()))
+                .with_message(message)
+        }
+        Some(_) | None => why,
+    }
+}
+
 /// That a time limit of so many seconds has passed: that of this name, if it has one.
 pub(crate) fn timed_out(seconds: f64, name: Option<&str>) -> Cancellation {
     let after = Duration::try_from_secs_f64(seconds).unwrap_or(Duration::MAX);

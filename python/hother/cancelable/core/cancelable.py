@@ -15,6 +15,7 @@ from .current import current, current_operation, is_shielded, restore
 from .extras import Extras
 from .models import CancelationReason
 from .raised import raise_asked
+from .registry import OperationRegistry
 from .scopes import new_scope
 from .streams import KEPT
 
@@ -59,7 +60,7 @@ class Cancelable(_core.Operation):
             data = await fetch(url)
     """
 
-    __slots__ = ("__dict__", "_extras", "_restore", "_scope")
+    __slots__ = ("__dict__", "_extras", "_is_registered", "_restore", "_scope")
 
     _extras: Extras | None
     _scope: CancelScope | Literal["native", "none yet"]
@@ -84,14 +85,13 @@ class Cancelable(_core.Operation):
         self._describe(operation_id, name, metadata, attempt)
         self._extras = None
         self._scope = "none yet"
+        self._is_registered = register_globally
         if parent is not None:
             self._set_parent(parent)
         if detached:
             self._set_detached()
         if grace is not None:
             self._grace = seconds("Grace", grace)
-        if register_globally:
-            self._more.is_registered = True
         if scope != "anyio":
             if scope != "native":
                 raise ValueError(f'scope must be "anyio" or "native", got {scope!r}')
@@ -279,11 +279,12 @@ class Cancelable(_core.Operation):
 
     async def __aenter__(self) -> Self:
         extras = self._extras
+        registry = OperationRegistry._native if self._is_registered else None
         if self._scope == "native":
-            self._enter(None, current.get())
+            self._enter(None, current.get(), registry)
         else:
             scope = new_scope()
-            self._enter(scope, current.get())
+            self._enter(scope, current.get(), registry)
             scope.__enter__()
             self._scope = scope
         self._restore = current.set(self)
@@ -343,6 +344,7 @@ class Cancelable(_core.Operation):
 
     async def report_progress(self, message: Any, metadata: dict[str, Any] | None = None) -> None:
         """Tells how far it has come: its own callbacks, then those of what encloses it, in order."""
+        self._progressed(message, metadata)
         reporter: Cancelable | None = self
         operation_id = self.operation_id
         told_already: set[int] = set()
@@ -397,6 +399,11 @@ class Cancelable(_core.Operation):
         """`wrap`, for a block."""
         await self.check_cancelation()
         yield self.wrap
+
+    @property
+    def elapsed_time(self) -> float:
+        """How long it took, or has taken so far, in seconds."""
+        return self.context.elapsed_time
 
     def __repr__(self) -> str:
         context = self.context

@@ -35,7 +35,6 @@ class Extras:
         "finalizers",
         "hearer",
         "is_closing",
-        "is_registered",
         "left_behind",
         "on_cancel",
         "on_complete",
@@ -66,7 +65,6 @@ class Extras:
         self.is_closing = False
         # Cancelled as the thread ends: threads that did not listen to a cancel.
         self.left_behind: list[CancelationToken] = []
-        self.is_registered = False
         # The operation that this one's sources end, until it is entered itself.
         self.base: Cancelable | None = None
         # The same, once they do.

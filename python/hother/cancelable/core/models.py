@@ -71,6 +71,9 @@ class OperationContext(Model, _core.Context):
     @property
     def duration(self) -> timedelta | None:
         """How long it took, or has taken so far; `None` before its start."""
+        took = self._took_seconds
+        if took is not None:
+            return timedelta(seconds=took)
         end = self.end_time or datetime.now(UTC)
         return end - self.start_time
 
@@ -79,6 +82,11 @@ class OperationContext(Model, _core.Context):
         """The same in seconds."""
         duration = self.duration
         return None if duration is None else duration.total_seconds()
+
+    @property
+    def elapsed_time(self) -> float:
+        """How long it took, or has taken so far, in seconds."""
+        return self.duration_seconds or 0.0
 
     @property
     def is_terminal(self) -> bool:
