@@ -87,7 +87,7 @@ def test_what_is_kept_is_found():
         pytest.raises(AssertionError, match="has grown"),
         leaks.no_more_memory(than=1_000_000),
     ):
-        kept.extend(bytearray(4096) for _ in range(1000))
+        kept.extend(bytearray(4096) for _ in range(10_000))
 
 
 def test_a_child_process_has_the_package_and_its_failure_is_told():
