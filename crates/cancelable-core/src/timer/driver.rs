@@ -10,6 +10,8 @@
 //! 3. **Nothing foreign runs under the timer's lock**: neither `fire` nor the drop of a payload. So the lock is the
 //!    innermost: whoever arms or disarms may hold locks of his own, a token's among them, which `fire` takes in turn.
 //! 4. **Nothing that `fire` does ends the thread.** Each call is caught by itself.
+//! 5. **The earlier fires first**, also of two that fall due in one tick, and of two at the same instant the one that was
+//!    armed first. For that, all that is due is taken out of the wheel before any of it fires.
 //!
 //! # Waking
 //!
@@ -41,10 +43,16 @@ pub(crate) struct Timer<T: Send + 'static, H: Host = SystemHost> {
 }
 
 struct State<T> {
-    wheel: Wheel<T>,
+    wheel: Wheel<Armed<T>>,
     /// What the thread counts by; `None` until there is a thread.
     ticks: Option<Ticks>,
     sleep: Sleep,
+}
+
+/// A payload with its time, which a tick is too coarse to keep.
+struct Armed<T> {
+    at: Instant,
+    payload: T,
 }
 
 /// What the thread is up to, as seen under the lock.
@@ -111,7 +119,7 @@ impl<T: Send + 'static, H: Host> Timer<T, H> {
             }
         };
         let tick = ticks.not_before(at);
-        let key = state.wheel.insert(tick, payload);
+        let key = state.wheel.insert(tick, Armed { at, payload });
         let sleeps_past_it = match state.sleep {
             Sleep::Awake => false,
             Sleep::Until(until) => tick < until,
@@ -128,7 +136,8 @@ impl<T: Send + 'static, H: Host> Timer<T, H> {
 
     /// Takes back what has been armed; `None` if it has fired or is about to, or has been taken back before.
     pub(crate) fn disarm(&self, key: Key) -> Option<T> {
-        self.state.lock().wheel.remove(key)
+        let armed = self.state.lock().wheel.remove(key);
+        armed.map(|armed| armed.payload)
     }
 
     /// The thread's life.
@@ -138,18 +147,24 @@ impl<T: Send + 'static, H: Host> Timer<T, H> {
         loop {
             let now = ticks.reached(self.host.now());
             let done = state.wheel.advance(now, &mut due, STEPS);
-            if !due.is_empty() {
-                MutexGuard::unlocked(&mut state, || {
-                    for payload in due.drain(..) {
-                        call_quietly(|| (self.fire)(payload));
-                    }
-                });
-            } else if done {
+            if !done {
+                MutexGuard::bump(&mut state);
+            } else if due.is_empty() {
                 self.sleep(&mut state, ticks);
             } else {
-                MutexGuard::bump(&mut state);
+                MutexGuard::unlocked(&mut state, || self.fire_all(&mut due));
             }
         }
+    }
+
+    /// Fires what is due, which the wheel has in the order of the ticks alone.
+    fn fire_all(&self, due: &mut Vec<Armed<T>>) {
+        due.sort_by_key(|armed| armed.at);
+        for Armed { payload, .. } in due.drain(..) {
+            call_quietly(|| (self.fire)(payload));
+        }
+        // The next burst may be long in coming.
+        due.shrink_to(STEPS);
     }
 
     /// Sleeps until the wheel has to be looked at, or until something earlier is armed.

@@ -29,6 +29,33 @@ fn law_t11_a_child_ends_by_its_parents_deadline() {
     assert!(!parent.is_cancelled());
 }
 
+/// Armed after the child's, and no timer tells the two apart but by looking closely.
+#[test]
+fn law_t11_a_child_ends_by_its_parents_deadline_also_in_one_millisecond() {
+    let pairs = loop {
+        let at = Instant::now() + millis(30);
+        let pairs = [(); 50].map(|()| {
+            let parent = CancellationToken::new();
+            let child = parent.child_token();
+            child.cancel_at(at + Duration::from_micros(50));
+            parent.cancel_at(at);
+            (parent, child)
+        });
+        // Else the child's may have passed before the parent had one.
+        if Instant::now() < at {
+            break pairs;
+        }
+    };
+    for (parent, child) in pairs {
+        assert_eq!(child.deadline(), parent.deadline());
+        let why = child.blocking_cancelled();
+        assert_eq!(
+            (why.reason(), why.cause()),
+            (Reason::Parent, parent.cancellation())
+        );
+    }
+}
+
 #[test]
 fn law_t11_of_several_the_earliest_counts() {
     for order in [[millis(4), HOUR], [HOUR, millis(4)]] {
