@@ -38,8 +38,8 @@ impl Registry {
     ///
     /// Callbacks of its token run on this thread before this returns, as with any cancel.
     pub fn cancel(&self, id: &str, why: impl Into<Cancellation>) -> Outcome {
-        let (live, ended) = self.shared.find(id);
-        match live.and_then(|live| live.operation.upgrade()) {
+        let (live, ended) = self.shared.hold(id);
+        match live {
             Some(operation) => ask(&*operation, why.into()),
             None => ended.map_or(Outcome::Unknown, |end| Outcome::AlreadyOver(end.status)),
         }
@@ -47,9 +47,8 @@ impl Registry {
 
     /// The same for one attempt alone: a cancel that comes late does not reach the next attempt.
     pub fn cancel_attempt(&self, id: &str, attempt: u32, why: impl Into<Cancellation>) -> Outcome {
-        let (live, _) = self.shared.find(id);
-        let live = live.filter(|live| live.attempt == attempt);
-        match live.and_then(|live| live.operation.upgrade()) {
+        let (live, _) = self.shared.hold(id);
+        match live.filter(|operation| operation.attempt() == attempt) {
             Some(operation) => ask(&*operation, why.into()),
             None => {
                 let mut ended = scan::ended(&self.shared, None).map(|(_, context)| context);

@@ -18,10 +18,10 @@ pub struct Durations {
     /// What they took on average.
     #[serde(rename = "mean_seconds", with = "serial::seconds")]
     pub mean: Duration,
-    /// What half of them took no longer than, to within two percent.
+    /// What half of them took no longer than, to within two percent; what is below a microsecond counts as nothing.
     #[serde(rename = "p50_seconds", with = "serial::seconds")]
     pub p50: Duration,
-    /// What 99 of 100 took no longer than, to within two percent.
+    /// What 99 of 100 took no longer than, likewise; of fewer than a hundred that is the longest.
     #[serde(rename = "p99_seconds", with = "serial::seconds")]
     pub p99: Duration,
 }
@@ -164,9 +164,12 @@ fn figures(sketch: &DDSketch) -> Durations {
     let Some(sum) = sketch.sum() else {
         return Durations::default();
     };
-    let quantile = |part| {
-        let found = sketch.quantile(part);
-        let found = found.expect("both parts lie between zero and one");
+    // Which of them, in the order of their lengths, this part took no longer than. The sketch counts from zero and rounds
+    // down, so it is given the middle between that one and the next.
+    let quantile = |part: f64| {
+        let place = (part * count as f64).ceil() - 0.5;
+        let found = sketch.quantile((place / (count as f64 - 1.0)).min(1.0));
+        let found = found.expect("a place among them lies between zero and one");
         length(found.unwrap_or(0.0))
     };
     Durations {

@@ -64,8 +64,8 @@ impl Registry {
 
     /// A snapshot of the live operation with this id, else of the one that ended last in the history.
     pub fn get(&self, id: &str) -> Option<OperationContext> {
-        let (live, ended) = self.shared.find(id);
-        match live.and_then(|live| live.operation.upgrade()) {
+        let (live, ended) = self.shared.hold(id);
+        match live {
             Some(operation) => Some(operation.context()),
             None => ended.map(|end| OperationContext::clone(&end)),
         }

@@ -29,7 +29,7 @@ use super::durations::{Names, Recorder};
 use super::shard::{Key, Live, Past, Shard};
 use super::statistics::Statistics;
 use super::subscription::Subscribers;
-use crate::{OperationContext, OperationStatus};
+use crate::{LiveOperation, OperationContext, OperationStatus};
 
 /// What the handles of a registry share.
 pub(super) struct Shared {
@@ -115,6 +115,30 @@ impl Shared {
         let (live, ended) = self.cell(hash).shard.lock().find(hash, id);
         let ended = ended.filter(|past| past.number >= self.common.oldest_end());
         (live, ended.map(|past| past.context))
+    }
+
+    /// The same with the live operation held. One that was found live and is gone when it is to be held has ended meanwhile,
+    /// so its end is looked for; or it has yet to leave without one.
+    pub(super) fn hold(
+        &self,
+        id: &str,
+    ) -> (
+        Option<Arc<dyn LiveOperation>>,
+        Option<Arc<OperationContext>>,
+    ) {
+        let mut gone: Option<Weak<dyn LiveOperation>> = None;
+        loop {
+            let (live, ended) = self.find(id);
+            let Some(Live { operation, .. }) = live else {
+                return (None, ended);
+            };
+            let held = operation.upgrade();
+            let is_gone_still = gone.is_some_and(|gone| gone.ptr_eq(&operation));
+            if held.is_some() || is_gone_still {
+                return (held, ended);
+            }
+            gone = Some(operation);
+        }
     }
 
     /// How many operations stand where, and how many are in the history, all at one moment.

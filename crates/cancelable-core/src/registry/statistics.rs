@@ -10,7 +10,7 @@ use crate::Reason;
 
 /// How many operations there have been and where they stand, and how long they took.
 ///
-/// The counts are all of one moment: `started` is the sum of `active` and `ended`. The durations are read a little
+/// The counts are all of one moment, that of the history too: `started` is the sum of `active` and `ended`. The durations are read a little
 /// later; each operation that is counted as ended is among them, unless it left without telling.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[non_exhaustive]

@@ -1,5 +1,7 @@
 //! The history: bounded, the newest kept, nothing left of the rest.
 
+use std::time::Duration;
+
 use allocation_counter::measure;
 use cancelable_core::{Filter, OperationStatus, Registry};
 
@@ -144,5 +146,23 @@ fn names_beyond_the_first_are_counted_together() {
         assert_eq!(figures.durations_of_other_names.count, rounds * 745);
         assert_eq!(figures.durations_of_unnamed.count, rounds);
         assert_eq!(figures.durations.count, rounds * 1002);
+    }
+}
+
+#[test]
+fn law_r2_half_and_99_of_100_took_no_longer_than_that() {
+    let registry = Registry::new();
+    for count in 1..=250_u64 {
+        let work = Fake::with(&count.to_string(), |context| {
+            context.duration = Duration::from_secs(count);
+        });
+        work.register(&registry).ended(work.end(Completed));
+        let durations = registry.statistics().durations;
+        let near = |found: Duration, seconds: u64| {
+            let off = found.as_secs_f64() / seconds as f64 - 1.0;
+            assert!(off.abs() <= 0.021, "{count}: {durations:?}");
+        };
+        near(durations.p50, count.div_ceil(2));
+        near(durations.p99, (99 * count).div_ceil(100));
     }
 }
