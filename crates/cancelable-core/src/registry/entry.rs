@@ -68,11 +68,14 @@ impl Registered {
         self.cell.common.subscribers.is_any()
     }
 
-    /// Tells how far it has come. Where nobody listens, this costs nothing.
+    /// Tells how far it has come, unless it has ended. Where nobody listens, this costs nothing.
     pub fn progressed(&self, progress: &Progress) {
-        self.tell(|| What::Progress {
-            progress: progress.clone(),
-        });
+        // Relaxed, as in `is_first_end`: who reports after the end, on the same thread or told of it, sees that.
+        if !self.is_over.load(Ordering::Relaxed) {
+            self.tell(|| What::Progress {
+                progress: progress.clone(),
+            });
+        }
     }
 
     /// Tells that it was asked to stop. Only the first time counts.

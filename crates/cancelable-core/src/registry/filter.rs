@@ -67,7 +67,8 @@ impl Filter {
     ///
     /// # Errors
     ///
-    /// Where the pattern is broken, such as `[a` or `**`, or longer than 256 bytes.
+    /// Where the pattern is broken, such as `[a` or `a**`, or longer than 256 bytes. (Between slashes, or alone, `**` stands
+    /// for any number of parts that slashes divide.)
     pub fn name(mut self, pattern: &str) -> Result<Self, InvalidPattern> {
         self.names.push(Name::Like(compiled(pattern)?));
         Ok(self)

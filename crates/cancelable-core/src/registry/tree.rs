@@ -50,6 +50,9 @@ impl Registry {
         let root = self.get(id)?;
         let mut children: HashMap<String, Vec<Arc<dyn LiveOperation>>> = HashMap::new();
         for (_, operation) in scan::live(&self.shared, None) {
+            if operation.id() == id {
+                continue;
+            }
             if let Some(parent_id) = operation.parent_id() {
                 let parent_id = parent_id.to_owned();
                 children.entry(parent_id).or_default().push(operation);
@@ -58,7 +61,7 @@ impl Registry {
         let mut nodes = Vec::new();
         let mut next: Vec<(usize, OperationContext)> = vec![(0, root)];
         while let Some((depth, operation)) = next.pop() {
-            // Taken out, so that a circle of parents comes to an end.
+            // Taken out, so that a circle of parents comes to an end; the root is in none.
             let inside = children.remove(&operation.id).unwrap_or_default();
             let inside = inside.into_iter().rev();
             next.extend(inside.map(|child| (depth + 1, child.context())));

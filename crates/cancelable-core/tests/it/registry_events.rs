@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use allocation_counter::measure;
 use cancelable_core::{
-    Event, Heard, OperationStatus, Progress, Reason, Registry, Subscription, What,
+    Cancellation, Event, Heard, OperationStatus, Progress, Reason, Registry, Subscription, What,
 };
 
 use parking_lot::Mutex;
@@ -91,6 +91,22 @@ fn an_ask_that_was_not_told_is_heard_before_the_end() {
     entry.ended(work.end(Cancelled));
     assert!(matches!(event(heard.try_next()).what, What::Asked { .. }));
     assert!(matches!(event(heard.try_next()).what, What::Ended { .. }));
+}
+
+#[test]
+fn the_end_is_the_last_that_is_told() {
+    let registry = Registry::new();
+    let mut heard = registry.subscribe(100);
+    let work = Fake::new("a");
+    let entry = registry.register(&work).unwrap();
+    assert!(entry.ended(work.end(Completed)));
+    entry.progressed(&Progress::new("too late"));
+    entry.asked(&Cancellation::new(Reason::Shutdown));
+    entry.started();
+    drop(entry);
+    assert!(matches!(event(heard.try_next()).what, What::Started { .. }));
+    assert!(matches!(event(heard.try_next()).what, What::Ended { .. }));
+    assert!(heard.try_next().is_none());
 }
 
 #[test]
