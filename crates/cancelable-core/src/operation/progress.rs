@@ -2,7 +2,7 @@
 
 use std::borrow::Cow;
 
-use serde::{Deserialize, Serialize};
+use serde::{Deserialize, Deserializer, Serialize};
 use serde_json::{Map, Value};
 
 /// How far an operation has come: a message for people, and the numbers behind it where there are any.
@@ -26,6 +26,7 @@ pub struct Progress {
     /// Whatever else belongs to the report.
     pub metadata: Map<String, Value>,
     /// The part that is done, where the program says it itself: from 0 to 1.
+    #[serde(deserialize_with = "read_part")]
     fraction: Option<f64>,
 }
 
@@ -69,11 +70,8 @@ impl Progress {
     /// ```
     #[must_use]
     pub fn fraction_done(self, fraction: f64) -> Self {
-        if fraction.is_nan() {
-            return self;
-        }
         Self {
-            fraction: Some(fraction.clamp(0.0, 1.0)),
+            fraction: part(fraction).or(self.fraction),
             ..self
         }
     }
@@ -100,6 +98,16 @@ impl Progress {
     pub(super) fn given_fraction(&self) -> Option<f64> {
         self.fraction
     }
+}
+
+/// From 0 to 1, whatever was given; `None` for what is no number.
+fn part(fraction: f64) -> Option<f64> {
+    (!fraction.is_nan()).then(|| fraction.clamp(0.0, 1.0))
+}
+
+/// What is read may come from anybody.
+fn read_part<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<f64>, D::Error> {
+    Ok(Option::deserialize(deserializer)?.and_then(part))
 }
 
 impl From<&'static str> for Progress {

@@ -266,6 +266,20 @@ fn another_version_is_refused_and_other_fields_are_not() {
 }
 
 #[test]
+fn a_fraction_that_is_read_lies_between_zero_and_one() {
+    for (written, fraction) in [
+        (json!(0.25), Some(0.25)),
+        (json!(7.5), Some(1.0)),
+        (json!(-3), Some(0.0)),
+        (json!(null), None),
+    ] {
+        let read: Progress = from_value(json!({"message": "", "fraction": written})).unwrap();
+        assert_eq!(read.fraction(), fraction);
+    }
+    assert_eq!(from_value::<Progress>(json!({})).unwrap().fraction(), None);
+}
+
+#[test]
 fn a_time_that_cannot_be_written_is_an_error() {
     for start in [
         SystemTime::UNIX_EPOCH - Duration::from_secs(1),
