@@ -160,6 +160,8 @@ impl CancellationToken {
     }
 
     /// Why the token was cancelled; `None` if it was not.
+    ///
+    /// It is kept where the cancel was called, and looked for upwards from here: that takes time with the generations between.
     pub fn cancellation(&self) -> Option<Cancellation> {
         Node::cancellation(&self.node)
     }
@@ -192,7 +194,7 @@ impl CancellationToken {
     ///
     /// # Panics
     ///
-    /// If `slot` was used with another token.
+    /// If `slot` was used with another token that is still there.
     #[inline]
     pub fn poll_cancelled(&self, slot: &mut WakerSlot, cx: &mut Context<'_>) -> Poll<Cancellation> {
         slot.poll(self, cx)

@@ -4,7 +4,8 @@
 //!
 //! A node lives as long as something holds it strongly: handles, the registrations and owned futures that contain one, and
 //! *its children*. So a child keeps its ancestors, and ancestors hold their children weakly, in a slab that the child's
-//! last drop clears its entry from. A child that was born cancelled has no entry, since it has nothing to hear. Ancestors that nothing but one child holds are taken out of the line (`splice`).
+//! last drop clears its entry from. A child that was born cancelled has no entry, since it has nothing to hear. Ancestors that
+//! nothing but one child holds are taken out of the line (`splice`).
 //!
 //! # Invariants
 //!
@@ -31,6 +32,7 @@
 mod tests;
 
 use std::collections::BTreeMap;
+use std::panic::RefUnwindSafe;
 use std::task::Waker;
 use std::time::{Duration, Instant};
 
@@ -235,6 +237,9 @@ impl Node {
         }
     }
 }
+
+/// A panic leaves it whole, since what could panic does not run under its lock (invariant 5).
+impl RefUnwindSafe for Node {}
 
 /// That a node was cancelled.
 pub(super) struct Fired {

@@ -116,6 +116,7 @@ fn take_step(
     }
     if let Some(above) = &step_inner.place {
         let mut grandparent = above.parent.inner.lock();
+        // Relaxed: whoever marks it without this lock comes for its dependents under it, and finds the child.
         if above.parent.state.load(Ordering::Relaxed) & CANCELLED != 0 {
             return None;
         }

@@ -85,7 +85,9 @@ impl Drop for CancelledOwned {
 /// A place for the waker of a hand-written future at a token, for [`CancellationToken::poll_cancelled`].
 ///
 /// [`Cancelled`] does the same and cleans up by itself; this is for a future that holds the token elsewhere, and must not
-/// hold a second handle. Whoever drops it uncleared leaves a waker behind, for as long as the token is not cancelled.
+/// hold a second handle. Whoever drops it uncleared leaves a waker behind, for as long as the token is not cancelled. A slot
+/// that outlives its token must have been cleared before that went: one token is told from another by where it lies, and the
+/// next may lie in the same place, where the slot would take itself for registered and not be woken.
 #[derive(Debug, Default)]
 pub struct WakerSlot {
     wait: Wait,

@@ -1,5 +1,6 @@
 //! What nobody should do and somebody will: each case has a defined end, and the token is whole after it.
 
+use std::panic::catch_unwind;
 use std::sync::mpsc;
 use std::task::Waker;
 use std::thread;
@@ -135,6 +136,21 @@ fn law_t8_callbacks_and_wakers_that_panic() {
     assert!(poll_with(&mut wait, &waker_fn(|| panic!("on purpose"))).is_pending());
     is_whole(&token);
     assert!(poll_with(&mut wait, Waker::noop()).is_ready());
+}
+
+#[test]
+fn law_t8_a_token_can_be_used_on_the_way_out_of_a_panic() {
+    let token = CancellationToken::new();
+    token.on_cancel(|_| panic!("on purpose")).detach();
+    let guard = token.clone().drop_guard();
+    // Nothing has to be asserted of the guard to have it here: a panic leaves every token whole.
+    let outer = catch_unwind(move || {
+        let _guard = guard;
+        panic!("the first of two, on purpose");
+    });
+    assert!(outer.is_err());
+    assert_eq!(token.cancellation().unwrap().reason(), Reason::Dropped);
+    is_whole(&token);
 }
 
 #[test]

@@ -180,8 +180,17 @@ fn law_t7_a_root_with_as_many_children() {
 
 #[test]
 fn law_t7_a_chain_of_links() {
-    on_small_stack(|| {
-        for order in [Order::RootFirst, Order::Random] {
+    chains_of_links_dropped_in([Order::RootFirst, Order::Random]);
+}
+
+#[test]
+fn law_t7_a_chain_of_links_dropped_in_other_orders() {
+    chains_of_links_dropped_in([Order::LeafFirst, Order::MiddleOut, Order::LeafLast]);
+}
+
+fn chains_of_links_dropped_in<const N: usize>(orders: [Order; N]) {
+    on_small_stack(move || {
+        for order in orders {
             let mut chain = vec![CancellationToken::new()];
             for above in 0..MANY - 1 {
                 chain.push(match above % 2 {
