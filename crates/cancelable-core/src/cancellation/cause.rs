@@ -134,12 +134,12 @@ impl Cancellation {
         }
     }
 
-    /// When the root cause was made, by the wall clock.
+    /// When it was made, by the wall clock; what a child sees was made with what its ancestor was cancelled with.
     pub fn at(&self) -> SystemTime {
         self.root.wall_clock
     }
 
-    /// When the root cause was made, by the monotonic clock.
+    /// The same by the monotonic clock.
     pub fn instant(&self) -> Instant {
         self.root.monotonic
     }

@@ -9,6 +9,9 @@ use crate::{Cancellation, OperationContext, Progress, serial};
 
 /// Something that happened to an operation of a registry.
 ///
+/// Events come in the order in which they were told. What two threads tell at the same moment may come in either order, also
+/// what was just before an end and that end.
+///
 /// As JSON it is one object: the fields of `what` stand beside the others, and `event` says which it is.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 #[non_exhaustive]
@@ -17,7 +20,7 @@ pub struct Event {
     pub id: String,
     /// Which attempt at the work with this id it is.
     pub attempt: u32,
-    /// The name of the operation, if it has one.
+    /// The name of the operation, if it has one and is still there to be asked: what left as it was dropped is not.
     pub name: Option<String>,
     /// When it was told.
     #[serde(with = "serial::time")]
