@@ -471,3 +471,18 @@ def test_without_trio_scopes_are_made_the_short_way() -> None:
     """)
     )
     assert printed.splitlines() == ["Operation timed out after 0.01s"] * 4
+
+
+async def test_contexts_are_equal_by_their_fields_and_show_them() -> None:
+    made = OperationContext(id="x", name="fetch")
+    same = OperationContext(id="x", name="fetch", start_time=made.start_time)
+    assert (made == same, hash(made) == hash(same), made is same) == (True, True, False)
+    same.metadata["n"] = 1
+    assert made != same
+    assert made != "x"
+    assert repr(same).startswith("OperationContext(id='x', name='fetch', status=<OperationStatus.")
+    assert "metadata={'n': 1}" in repr(same)
+    async with Cancelable(name="fetch") as operation:
+        assert operation.context == operation.context
+        before = operation.context._snapshot()
+    assert before != operation.context

@@ -147,6 +147,10 @@ async def test_law_r4_one_that_does_not_run_yet_is_cancelled_before_its_start(re
     assert await registry.list_operations() == []
     (ended,) = await registry.get_history()
     assert (ended.status, ended.cancel_message) == (OperationStatus.CANCELLED, "not needed")
+    alone = Cancelable(operation_id="b")
+    await registry.register(alone)
+    await alone.cancel(propagate_to_children=False)
+    assert registry.get_statistics_sync()["active_by_status"] == {"pending": 1}
 
 
 async def test_one_that_was_made_with_a_token_is_cancelled_by_that(registry):
@@ -551,6 +555,30 @@ async def test_reports_and_ends_are_told_as_events(registry):
     await run(registered("b"))
     del events
     await run(registered("c"))
+
+
+async def test_law_o3_one_with_a_thread_left_behind_stays_listed_until_that_ends(registry):
+    go_on, told = threading.Event(), asyncio.Event()
+    operation = registered("a", grace=0.01).on_cancel(lambda _context: told.set())
+
+    def deaf() -> None:
+        registry.cancel_operation_sync("a")
+        go_on.wait()
+
+    try:
+        with pytest.raises(ManualCancelation):
+            async with operation:
+                await operation.run_in_thread(deaf)
+        (stuck,) = registry.get_active_operations()
+        assert (stuck.id, stuck.status) == ("a", OperationStatus.CANCELLING)
+        assert registry.get_history_sync() == []
+        with pytest.raises(ValueError, match='operation_id "a"'):
+            await registry.register(Cancelable(operation_id="a"))
+    finally:
+        go_on.set()
+    await told.wait()
+    assert registry.get_active_operations() == []
+    assert ids(registry.get_history_sync()) == ["a"]
 
 
 async def test_a_child_is_told_with_its_parent(registry):

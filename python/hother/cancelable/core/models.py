@@ -116,6 +116,19 @@ class OperationContext(Model, _core.Context):
             "cancel_reason": None if reason is None else reason.value,
         }
 
+    def __eq__(self, other: object) -> bool:
+        if self is other:
+            return True
+        if not isinstance(other, OperationContext):
+            return NotImplemented
+        return dict(self) == dict(other)
+
+    def __hash__(self) -> int:
+        return hash(self.id)
+
+    def __repr__(self) -> str:
+        return f"{type(self).__name__}({', '.join(f'{name}={value!r}' for name, value in self)})"
+
     def update_status(self, status: OperationStatus) -> None:
         """Sets the status, and with a terminal one the time of the end."""
         self.status = status
