@@ -72,6 +72,15 @@ def wrapping(operation: Cancelable) -> None:
     del typed
 
 
+async def calling(operation: Cancelable) -> None:
+    async def load(name: str, *, count: int = 1) -> bytes:
+        return name.encode() * count
+
+    async with operation.wrapping() as wrap:
+        assert_type(await wrap(load, "a", count=2), bytes)
+        await wrap(load, 1)  # type: ignore[arg-type]
+
+
 async def errors(operation: Cancelable) -> None:
     try:
         async with operation:

@@ -30,6 +30,7 @@ if TYPE_CHECKING:
     )
     from contextlib import AbstractAsyncContextManager
     from types import TracebackType
+    from typing import Protocol
 
     from anyio import CancelScope
 
@@ -44,6 +45,14 @@ __all__ = ["Cancelable", "current_operation"]
 P = ParamSpec("P")
 R = TypeVar("R")
 T = TypeVar("T")
+
+if TYPE_CHECKING:
+
+    class _Call(Protocol):
+        async def __call__(
+            self, operation: Callable[P, Awaitable[R]], /, *args: P.args, **kwargs: P.kwargs
+        ) -> R: ...
+
 
 Raises = Literal["cancelled", "error", "suppress"]
 """What leaves an operation that was cancelled: an error that is a `CancelledError` too, just the error, or nothing."""
@@ -393,12 +402,15 @@ class Cancelable(_core.Operation):
         return wrapped
 
     @asynccontextmanager
-    async def wrapping(
-        self,
-    ) -> AsyncIterator[Callable[[Callable[P, Awaitable[R]]], Callable[P, Awaitable[R]]]]:
-        """`wrap`, for a block."""
-        await self.check_cancelation()
-        yield self.wrap
+    async def wrapping(self) -> AsyncIterator[_Call]:
+        """For a block, what calls: `await wrap(f, *args, **kwargs)` is as `await cancel.wrap(f)(*args, **kwargs)`."""
+
+        async def call(
+            operation: Callable[P, Awaitable[R]], /, *args: P.args, **kwargs: P.kwargs
+        ) -> R:
+            return await self.wrap(operation)(*args, **kwargs)
+
+        yield call
 
     @property
     def elapsed_time(self) -> float:
@@ -452,5 +464,5 @@ def seconds(what: str, given: float | timedelta) -> float:
             f"{what} must be a number of seconds or a timedelta, got {type(given).__name__}"
         )
     if not length > 0:
-        raise ValueError(f"{what} must be positive, got {given}")
+        raise ValueError(f"{what} must be positive, got {length}")
     return float(length)

@@ -70,12 +70,14 @@ class OperationContext(Model, _core.Context):
 
     @property
     def duration(self) -> timedelta | None:
-        """How long it took, or has taken so far; `None` before its start."""
+        """How long it took, or has taken so far; `None` before its start, and where the end is not known."""
         took = self._took_seconds
         if took is not None:
             return timedelta(seconds=took)
-        end = self.end_time or datetime.now(UTC)
-        return end - self.start_time
+        start, end = self.start_time, self.end_time
+        if end is None and self.status in _RUNNING:
+            end = datetime.now(UTC)
+        return None if end is None else end - start
 
     @property
     def duration_seconds(self) -> float | None:
@@ -143,4 +145,8 @@ _TERMINAL = frozenset(
         OperationStatus.FAILED,
         OperationStatus.TIMEOUT,
     }
+)
+
+_RUNNING = frozenset(
+    {OperationStatus.RUNNING, OperationStatus.CANCELLING, OperationStatus.SHIELDED}
 )
