@@ -173,6 +173,27 @@ async def test_what_operations_say() -> None:
     assert await told(Cancelable.with_condition(lambda: True, 0.1, "ready")) == (text, text)
 
 
+@pytest.mark.parametrize(
+    ("reason", "text"),
+    [
+        ("timeout", "Operation timed out"),
+        ("manual", "Operation cancelled manually"),
+        ("signal", "Operation cancelled by a signal"),
+        ("condition", "Operation cancelled: condition met"),
+        ("parent", "Operation cancelled with its parent"),
+        ("error", "Operation cancelled: error"),
+        ("shutdown", "Operation cancelled: shutdown"),
+    ],
+)
+async def test_a_cancel_by_hand_without_a_word_makes_nothing_up(reason: str, text: str) -> None:
+    operation = Cancelable()
+    with pytest.raises(CancelationError, match=f"^{text}$") as caught:
+        async with operation:
+            await operation.cancel(CancelationReason(reason))
+            await asyncio.Event().wait()
+    assert (caught.value.reason.value, operation.context.cancel_message) == (reason, None)
+
+
 async def test_what_a_child_says() -> None:
     parent = Cancelable()
     child = Cancelable(parent=parent)

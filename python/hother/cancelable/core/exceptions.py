@@ -131,18 +131,28 @@ def told(why: Why, context: OperationContext, *, is_cancelled_error: bool) -> Ca
 def _told(why: Why, context: OperationContext) -> CancelationError:
     message = why.message
     match why.reason:
+        # Whoever cancels by hand may give a reason without what fired: then none is made up.
         case CancelationReason.TIMEOUT:
-            return TimeoutCancelation(why.timeout_seconds or 0.0, message, context)
+            after = why.timeout_seconds
+            if after is None and message is None:
+                message = "Operation timed out"
+            return TimeoutCancelation(after or 0.0, message, context)
         case CancelationReason.MANUAL:
             return ManualCancelation(message, context)
         case CancelationReason.SIGNAL:
-            return SignalCancelation(why.signal_number or 0, message, context)
+            number = why.signal_number
+            if number is None and message is None:
+                message = "Operation cancelled by a signal"
+            return SignalCancelation(number or 0, message, context)
         case CancelationReason.CONDITION:
             return ConditionCancelation(why.condition_name, message, context)
         case CancelationReason.PARENT:
             cause = why.cause
             of_parent = None if cause is None else cause.reason
-            return ParentCancelation(why.parent_id or "", of_parent, message, context)
+            parent_id = why.parent_id
+            if parent_id is None and message is None:
+                message = "Operation cancelled with its parent"
+            return ParentCancelation(parent_id or "", of_parent, message, context)
         case reason:
             return CancelationError(reason, message, context)
 
