@@ -28,6 +28,8 @@ struct Slot {
     live: Option<u64>,
     /// The number of the newest end in memory with this id.
     ended: Option<u64>,
+    /// How many ends in memory have this id.
+    ends: usize,
 }
 
 /// An id with its hash.
@@ -90,6 +92,7 @@ impl Shard {
                     key: key.clone(),
                     live: Some(number),
                     ended: None,
+                    ends: 0,
                 });
             }
         }
@@ -122,6 +125,7 @@ impl Shard {
         self.change_slot(key, |slot| {
             slot.live = None;
             slot.ended = kept.map(|(_, number)| number).or(slot.ended);
+            slot.ends += usize::from(kept.is_some());
         });
         Some(Left {
             _live: live,
@@ -134,6 +138,7 @@ impl Shard {
         let past = self.ends.pop_front_if(|past| past.number < oldest)?;
         self.change_slot(&past.key, |slot| {
             slot.ended.take_if(|number| *number == past.number);
+            slot.ends -= 1;
         });
         Some(past)
     }
@@ -143,10 +148,22 @@ impl Shard {
         let at = self.end_at(number);
         self.ends.get(at).filter(|past| past.number == number)?;
         let past = self.ends.remove(at)?;
-        let mut newest_first = self.ends.iter().rev();
-        let newest = newest_first.find(|other| other.key.id == past.key.id);
+        let Key { hash, id } = &past.key;
+        let slot = self.slots.find(*hash, |slot| slot.key.id == *id);
+        // Most have an id of their own, and then all the others need not be looked at under the lock.
+        let is_known_by_another =
+            slot.is_some_and(|slot| slot.ended == Some(number) && slot.ends > 1);
+        let mut newest = None;
+        if is_known_by_another {
+            let mut newest_first = self.ends.iter().rev();
+            newest = newest_first.find(|other| other.key.id == *id);
+        }
         let newest = newest.map(|other| other.number);
-        self.change_slot(&past.key, |slot| slot.ended = newest);
+        self.change_slot(&past.key, |slot| {
+            slot.ended.take_if(|ended| *ended == number);
+            slot.ended = slot.ended.or(newest);
+            slot.ends -= 1;
+        });
         Some(past)
     }
 

@@ -13,8 +13,9 @@
 //!    into a shard, finds all there with a smaller one that have not left. Lists rely on it.
 //! 4. **From live to the history in one step**, under the lock of the shard: who asks by id finds an operation in one of
 //!    the two, and who counts finds it once.
-//! 5. **The history is the newest ends by their number**, but for those that somebody had it forget. An older one is in no list, though it may be in memory until its
-//!    shard is looked through: by the next that ends there, or by one of the next hundred or so that end anywhere.
+//! 5. **The history is the newest ends by their number**, but for those that somebody had it forget. An older one is in no
+//!    list, though it may be in memory until its shard is looked through: by the next that ends there, or by one of the next
+//!    hundred or so that end anywhere.
 //! 6. **A slot is known by a live operation, by an end in memory, or is gone.**
 
 use std::array;

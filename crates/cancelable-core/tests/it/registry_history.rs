@@ -166,3 +166,15 @@ fn law_r2_half_and_99_of_100_took_no_longer_than_that() {
         near(durations.p99, (99 * count).div_ceil(100));
     }
 }
+
+/// Were others looked for each time that have the id of the one that goes, this would take minutes where it is optimized.
+#[test]
+fn law_r1_a_long_history_is_forgotten_in_no_long_time() {
+    const ENDS: usize = by_profile(1_000_000, 50_000);
+    let registry = Registry::with_history(ENDS);
+    for number in 0..ENDS {
+        end_one(&registry, &number.to_string());
+    }
+    assert_eq!(registry.forget(&Filter::new()), ENDS);
+    assert_eq!(registry.statistics().history, 0);
+}
