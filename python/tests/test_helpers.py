@@ -30,6 +30,7 @@ async def test_a_mock_token_remembers_each_call() -> None:
     assert first.message == "broken"
 
 
+@pytest.mark.trio
 @pytest.mark.paused
 async def test_a_mock_token_is_cancelled_later() -> None:
     async with assert_cancelation_within(4.0, 6.0) as token:

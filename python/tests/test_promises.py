@@ -273,6 +273,16 @@ BAD: list[tuple[type[Exception], str, Callable[[], Any]]] = [
         "Signal must be an integer, got <class 'str'>",
         lambda: SignalSource("x"),  # type: ignore[arg-type]
     ),
+    (
+        TypeError,
+        "what is combined must be a Cancelable, got CancelationToken: one of a token is ",
+        lambda: Cancelable().combine(CancelationToken()),  # type: ignore[arg-type]
+    ),
+    (
+        TypeError,
+        "callback must be callable, got str",
+        lambda: Cancelable().on_cancel("stop"),  # type: ignore[arg-type]
+    ),
     (RuntimeError, "Cancelable parameter is None. ", lambda: ensure_cancelable(None)),
     (RuntimeError, "No chunk size range provided with variable_chunk_size", without_range),
 ]

@@ -2,6 +2,7 @@
 
 import asyncio
 import logging
+import threading
 from collections.abc import AsyncIterator, Callable
 from datetime import timedelta
 from typing import Any
@@ -572,7 +573,7 @@ async def test_a_cancel_of_the_task_while_sources_stop_is_not_lost() -> None:
 
 
 @pytest.mark.paused
-@pytest.mark.parametrize("use", ["check", "wrap"])
+@pytest.mark.parametrize("use", ["check", "wrap", "wrapping", "shield"])
 async def test_combined_with_one_that_runs_the_others_end_it_from_the_first_use_on(
     use: str,
 ) -> None:
@@ -591,8 +592,14 @@ async def test_combined_with_one_that_runs_the_others_end_it_from_the_first_use_
             assert running.remaining() == 55.0
             if use == "check":
                 await handle.check_cancelation()
-            else:
+            elif use == "wrap":
                 assert await handle.wrap(work)() == "done"
+            elif use == "wrapping":
+                async with handle.wrapping() as wrap:
+                    assert await wrap(work) == "done"
+            else:
+                async with handle.shield():
+                    assert await work() == "done"
             assert running.remaining() == 2.0
             await handle.report_progress("half")
             await running.report_progress("whole")
@@ -600,6 +607,30 @@ async def test_combined_with_one_that_runs_the_others_end_it_from_the_first_use_
     assert told.value.message == "Operation timed out after 2s (added)"
     assert anyio.current_time() - start == pytest.approx(7.0)
     assert said == ["half", "whole"]
+
+
+async def test_a_thread_of_the_handle_is_told_by_what_was_combined() -> None:
+    token, has_begun = CancelationToken(), threading.Event()
+
+    def work() -> str:
+        has_begun.set()
+        operation = current_operation()
+        assert operation is not None
+        return "told" if operation.token.wait(60.0) else "not told"
+
+    def cancel() -> None:
+        has_begun.wait(60.0)
+        token.cancel_sync(message="enough")
+
+    told: list[str] = []
+    canceller = threading.Thread(target=cancel)
+    canceller.start()
+    with pytest.raises(ManualCancelation, match="enough"):
+        async with Cancelable() as running:
+            handle = running.combine(Cancelable.with_token(token))
+            await handle.run_in_thread(lambda: told.append(work()))
+    canceller.join()
+    assert told == ["told"]
 
 
 async def test_the_handle_of_a_combination_hears_of_a_cancel_of_the_one_that_runs() -> None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import inspect
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeVar
 
 import anyio
 
@@ -11,6 +11,8 @@ from hother.cancelable.utils.logging import get_logger
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
+
+C = TypeVar("C", bound="Callable[..., Any]")
 
 _log = get_logger(__name__)
 
@@ -40,3 +42,10 @@ async def call_all_at_the_end(
         await call_all(what, callbacks, *args)
     if scope.cancelled_caught:
         _log.warning("%s callback was stopped: it took longer than %s s", what, END_LIMIT)
+
+
+def checked(callback: C) -> C:
+    """`callback`, which can be called."""
+    if not callable(callback):
+        raise TypeError(f"callback must be callable, got {type(callback).__name__}")
+    return callback

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, Literal, ParamSpec, Self, TypeVar
 
 from hother.cancelable import _core
 
-from .callbacks import call_all
+from .callbacks import call_all, checked
 from .closing import close, close_elsewhere
 from .current import current, current_operation, is_shielded, restore
 from .extras import Extras
@@ -192,6 +192,12 @@ class Cancelable(_core.Operation):
         entering it: then the sources of the others end this one, from the first use on.
         """
         parts = (self, *others)
+        for other in others:
+            if not isinstance(other, Cancelable):
+                raise TypeError(
+                    f"what is combined must be a Cancelable, got {type(other).__name__}:"
+                    " one of a token is Cancelable.with_token(token), and a source is added by add_source(source)"
+                )
         metadata = {
             "sources": [part.operation_id for part in parts],
             "combined": True,
@@ -206,27 +212,27 @@ class Cancelable(_core.Operation):
 
     def on_progress(self, callback: ProgressCallbackType) -> Self:
         """Has `callback(operation_id, message, metadata)` called for every report, its own and those of what runs inside."""
-        self._more.on_progress.append(callback)
+        self._more.on_progress.append(checked(callback))
         return self
 
     def on_start(self, callback: StatusCallbackType) -> Self:
         """Has `callback(context)` called when it starts."""
-        self._more.on_start.append(callback)
+        self._more.on_start.append(checked(callback))
         return self
 
     def on_complete(self, callback: StatusCallbackType) -> Self:
         """Has `callback(context)` called when it ended by itself."""
-        self._more.on_complete.append(callback)
+        self._more.on_complete.append(checked(callback))
         return self
 
     def on_cancel(self, callback: StatusCallbackType) -> Self:
         """Has `callback(context)` called when it ended cancelled."""
-        self._more.on_cancel.append(callback)
+        self._more.on_cancel.append(checked(callback))
         return self
 
     def on_error(self, callback: ErrorCallbackType) -> Self:
         """Has `callback(context, error)` called when it failed."""
-        self._more.on_error.append(callback)
+        self._more.on_error.append(checked(callback))
         return self
 
     def finalizer(
@@ -271,6 +277,7 @@ class Cancelable(_core.Operation):
         """
         from .threads import run_in_thread  # noqa: PLC0415, since few need it
 
+        self._settle_base()
         return await run_in_thread(self, func, args, kwargs)
 
     def shield(
@@ -283,6 +290,7 @@ class Cancelable(_core.Operation):
         """
         from .shields import Section  # noqa: PLC0415, since few need it
 
+        self._settle_base()
         raises = "cancelled" if self._extras is None else self._extras.raises
         return Section(self, None if timeout is None else seconds("Timeout", timeout), raises)
 

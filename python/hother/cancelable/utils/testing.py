@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import functools
 import threading
 from contextlib import asynccontextmanager
 from datetime import UTC, datetime
@@ -14,6 +15,7 @@ from hother.cancelable.core.cancelable import Cancelable
 from hother.cancelable.core.exceptions import CancelationError
 from hother.cancelable.core.models import CancelationReason, OperationStatus
 from hother.cancelable.core.token import CancelationToken
+from hother.cancelable.sources._jobs import is_trio
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Callable
@@ -45,8 +47,13 @@ class MockCancelationToken(CancelationToken):
         message: str | None = None,
     ) -> None:
         """Has it be cancelled in `delay` seconds, by the loop's clock; this returns at once."""
-        loop = asyncio.get_running_loop()
-        loop.call_later(delay, self._cancel_now, reason, message)
+        cancel = functools.partial(self._cancel_now, reason, message)
+        if is_trio():
+            from hother.cancelable.core._trio import call_at  # noqa: PLC0415, since trio may be absent
+
+            call_at(anyio.current_time() + delay, cancel)
+        else:
+            asyncio.get_running_loop().call_later(delay, cancel)
 
     def get_cancel_count(self) -> int:
         """How often `cancel` was called."""
