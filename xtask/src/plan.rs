@@ -112,23 +112,28 @@ fn rustdoc() -> Invocation {
 fn models(setup: &Setup) -> Invocation {
     let target = "--package cancelable-core --test models --target-dir target/loom";
     let preemptions = if setup.quick { "1" } else { "2" };
-    checked(setup, target)
+    with_profile(setup, "checked", target)
         .env("RUSTFLAGS", "--cfg cancelable_loom --deny warnings")
         .env("LOOM_MAX_PREEMPTIONS", preemptions)
 }
 
-/// The core's tests once more, as users' optimised builds run them: other timings, other stack frames.
+/// The core's tests once more, as users' optimised builds run them: other timings, other stack frames, and the sizes that the
+/// laws name.
 fn optimised_tests(setup: &Setup) -> Invocation {
-    checked(setup, "--package cancelable-core --all-features")
+    with_profile(
+        setup,
+        "optimised",
+        "--package cancelable-core --all-features",
+    )
 }
 
-fn checked(setup: &Setup, args: &str) -> Invocation {
+fn with_profile(setup: &Setup, profile: &str, args: &str) -> Invocation {
     if setup.nextest {
-        nextest(setup, &format!("{args} --cargo-profile checked"))
+        nextest(setup, &format!("{args} --cargo-profile {profile}"))
     } else if args.contains("--test ") {
-        cargo_test(&format!("{args} --profile checked"))
+        cargo_test(&format!("{args} --profile {profile}"))
     } else {
-        cargo_test(&format!("{args} --profile checked --lib --tests"))
+        cargo_test(&format!("{args} --profile {profile} --lib --tests"))
     }
 }
 
