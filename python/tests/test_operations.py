@@ -3,6 +3,7 @@
 import asyncio
 import contextlib
 import copy
+import os
 import pickle
 import textwrap
 from typing import Any
@@ -486,3 +487,28 @@ async def test_contexts_are_equal_by_their_fields_and_show_them() -> None:
         assert operation.context == operation.context
         before = operation.context._snapshot()
     assert before != operation.context
+
+
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="there are no forks on this system")
+def test_law_p7_ids_of_a_forked_child_are_its_own() -> None:
+    printed = run_python(
+        textwrap.dedent("""
+        import os
+        from hother.cancelable import Cancelable, CancelationToken
+
+        def ids():
+            made = [Cancelable().operation_id for _ in range(50)]
+            return made + [CancelationToken().id for _ in range(50)]
+
+        before = ids()
+        read, write = os.pipe()
+        child = os.fork()
+        if child == 0:
+            os.write(write, " ".join(ids()).encode())
+            os._exit(0)
+        os.waitpid(child, 0)
+        theirs = os.read(read, 65536).decode().split()
+        print(len({*before, *ids(), *theirs}))
+    """)
+    )
+    assert printed.split() == ["300"]

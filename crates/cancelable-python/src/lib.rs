@@ -10,6 +10,7 @@
 mod done;
 mod exit;
 mod fork;
+mod ids;
 mod log;
 mod loops;
 mod machine;

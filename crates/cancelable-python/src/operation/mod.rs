@@ -238,6 +238,13 @@ impl Operation {
         self.record().id().to_owned()
     }
 
+    /// Its name, if it has one.
+    fn _name(&self) -> Option<String> {
+        let record = self.record();
+        let fields = record.fields();
+        fields.more_if_any().and_then(|more| more.name.clone())
+    }
+
     /// What there is to know about it.
     #[getter]
     fn context(&self, py: Python<'_>) -> PyResult<Py<PyAny>> {

@@ -14,10 +14,10 @@ use parking_lot::{Mutex, MutexGuard};
 use pyo3::prelude::*;
 use pyo3::types::PyDict;
 use pyo3::{PyTraverseError, PyVisit};
-use uuid::Uuid;
 
 use super::status::Status;
 use super::told;
+use crate::ids;
 
 /// See the module's documentation.
 #[derive(Default)]
@@ -169,7 +169,7 @@ impl Record {
     }
 
     pub(crate) fn id(&self) -> &str {
-        self.id.get_or_init(|| Uuid::new_v4().to_string())
+        self.id.get_or_init(|| ids::fresh().to_string())
     }
 
     /// The token that is cancelled when it is to stop.

@@ -43,6 +43,8 @@ pub(crate) struct Stream {
     operation: Py<Operation>,
     record: Arc<Record>,
     source: Py<PyAny>,
+    /// The source's `__anext__`, bound to it: a call without arguments, and without a look-up, costs least.
+    anext: Py<PyAny>,
     is_generator: bool,
     /// Whether the source is to be closed once it has failed: an async generator is closed by that.
     closes_source: bool,
@@ -100,6 +102,7 @@ impl Stream {
             closes_source: !is_generator && source.hasattr("aclose")?,
             is_generator,
             keeps: keep > 0,
+            anext: source.getattr(intern!(source.py(), "__anext__"))?.unbind(),
             source: source.unbind(),
             open,
             every,
@@ -138,7 +141,7 @@ impl Stream {
 
     fn __next__(slf: &Bound<'_, Self>) -> PyResult<Py<PyAny>> {
         let py = slf.py();
-        Self::drive(slf, |awaited| calls(py)?.next.bind(py).call1((awaited,)))
+        Self::drive(slf, |awaited| next(py)?.call1((awaited,)))
     }
 
     fn send(slf: &Bound<'_, Self>, value: Bound<'_, PyAny>) -> PyResult<Py<PyAny>> {
@@ -219,6 +222,7 @@ impl Stream {
     fn __traverse__(&self, visit: PyVisit<'_>) -> Result<(), PyTraverseError> {
         visit.call(&self.operation)?;
         visit.call(&self.source)?;
+        visit.call(&self.anext)?;
         visit.call(&self.open)?;
         let Some(state) = self.state.try_lock() else {
             return Ok(());
@@ -251,7 +255,7 @@ impl Stream {
             let stopping = this.call(py, "stopping", (slf,))?;
             return Ok(Step::rest(stopping, None));
         }
-        let next = calls(py)?.anext.bind(py).call1((&this.source,))?;
+        let next = this.anext.bind(py).call0()?;
         // What an async generator gives is driven as it is.
         let awaited = if this.is_generator {
             next
@@ -392,26 +396,15 @@ impl Step {
     }
 }
 
-/// Built-in functions, which cost less to call than the methods that they stand for.
-struct Calls {
-    anext: Py<PyAny>,
-    next: Py<PyAny>,
-}
-
 fn helper<'py>(py: Python<'py>, name: &str) -> PyResult<Bound<'py, PyAny>> {
     py.import(intern!(py, "hother.cancelable.core.streams"))?
         .getattr(name)
 }
 
-fn calls(py: Python<'_>) -> PyResult<&'static Calls> {
-    static CALLS: PyOnceLock<Calls> = PyOnceLock::new();
-    CALLS.get_or_try_init(py, || {
-        let builtins = py.import("builtins")?;
-        Ok(Calls {
-            anext: builtins.getattr("anext")?.unbind(),
-            next: builtins.getattr("next")?.unbind(),
-        })
-    })
+/// `next`, which costs less to call than the method that it stands for.
+fn next(py: Python<'_>) -> PyResult<&Bound<'_, PyAny>> {
+    static NEXT: PyOnceLock<Py<PyAny>> = PyOnceLock::new();
+    NEXT.import(py, "builtins", "next")
 }
 
 fn is_async_generator(source: &Bound<'_, PyAny>) -> PyResult<bool> {

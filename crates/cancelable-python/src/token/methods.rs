@@ -54,10 +54,7 @@ impl Token {
             return id.bind(py).clone();
         }
         let mut text = uuid::Uuid::encode_buffer();
-        let made = PyString::new(
-            py,
-            uuid::Uuid::new_v4().hyphenated().encode_lower(&mut text),
-        );
+        let made = PyString::new(py, crate::ids::fresh().hyphenated().encode_lower(&mut text));
         let mut more = self.more.lock();
         more.id
             .get_or_insert_with(|| made.unbind())

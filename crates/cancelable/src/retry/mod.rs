@@ -1,4 +1,4 @@
-//! Trying again: attempts with a back-off of [backon](::backon) between them, that end with their operation.
+//! Trying again: attempts with a back-off of [backon] between them, that end with their operation.
 //!
 //! [`Operation::retry`] makes a [`Retry`], which is told what to do by its methods, and does it once it is [run](Retry::run).
 //!

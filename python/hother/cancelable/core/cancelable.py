@@ -203,7 +203,7 @@ class Cancelable(_core.Operation):
             "combined": True,
             "preserve_reason": True,
         }
-        combined = Cancelable(None, f"combined_{self.context.name}", None, metadata)
+        combined = Cancelable(None, f"combined_{self._name()}", None, metadata)
         if self.is_running:
             combined._more.base = self
             parts = others
