@@ -236,6 +236,23 @@ async def test_a_coroutine_with_a_limit() -> None:
         await with_timeout(0, value())
 
 
+async def test_what_passes_a_coroutine_on_is_called_on_the_loop() -> None:
+    async def work(number: int) -> tuple[int, int]:
+        return number, threading.get_ident()
+
+    class Worker:
+        async def __call__(self, number: int) -> tuple[int, int]:
+            return await work(number)
+
+    @functools.wraps(work)
+    def passing_on(number: int) -> Any:
+        return asyncio.ensure_future(work(number))
+
+    here = threading.get_ident()
+    for function in (passing_on, Worker(), functools.partial(work)):
+        assert await cancelable(timeout=60.0)(function)(1) == (1, here)
+
+
 async def test_law_p5_a_decorated_generator_holds_nothing_open_between_its_steps() -> None:
     closed = []
 

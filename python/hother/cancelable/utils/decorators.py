@@ -271,7 +271,9 @@ def _decorated(function: Any, make: Callable[[str], Cancelable], inject_param: s
 
         return generate
 
-    is_async = inspect.iscoroutinefunction(function)
+    # What only passes a coroutine on, as other decorators may, or is an object that can be called, is called on the loop, too.
+    says = (function, inspect.unwrap(function), type(function).__call__)
+    is_async = any(map(inspect.iscoroutinefunction, says))
 
     @functools.wraps(function)
     async def call(*args: Any, **kwargs: Any) -> Any:
@@ -280,8 +282,9 @@ def _decorated(function: Any, make: Callable[[str], Cancelable], inject_param: s
         async with operation:
             await operation.check_cancelation()
             if is_async:
-                return await function(*args, **kwargs)
-            given = await operation.run_in_thread(function, *args, **kwargs)
+                given = function(*args, **kwargs)
+            else:
+                given = await operation.run_in_thread(function, *args, **kwargs)
             return await given if inspect.isawaitable(given) else given
 
     return call
