@@ -381,11 +381,35 @@ def test_a_bad_timeout_is_named(timeout: Any, error: type[Exception], text: str)
         Cancelable.with_timeout(timeout)
 
 
+@pytest.mark.parametrize("timeout", [float("inf"), 10**400])
 @pytest.mark.paused
-async def test_an_endless_timeout_is_none() -> None:
-    async with Cancelable.with_timeout(float("inf")) as operation:
+async def test_an_endless_timeout_is_none(timeout: float) -> None:
+    async with Cancelable.with_timeout(timeout) as operation:
         await asyncio.sleep(1e6)
     assert operation.is_completed
+
+
+@pytest.mark.parametrize("attempt", [-1, 2**32, 2**80])
+def test_a_bad_attempt_is_named(attempt: int) -> None:
+    with pytest.raises(ValueError, match="attempt must be from 0"):
+        Cancelable(attempt=attempt)
+
+
+@pytest.mark.paused
+async def test_law_t11_a_child_ends_by_its_parents_deadline_and_never_early() -> None:
+    loop = asyncio.get_running_loop()
+    start = loop.time()
+    async with Cancelable.with_timeout(2.0, raises="suppress") as outer:
+        async with Cancelable.with_timeout(5.0) as inner:
+            assert inner.remaining() == 2.0
+            assert inner.deadline == outer.deadline
+            async with Cancelable() as innermost:
+                await asyncio.sleep(1.0)
+                assert innermost.remaining() == 1.0
+                await forever()
+    assert loop.time() == start + 2.0
+    assert outer.context.cancel_reason is CancelationReason.TIMEOUT
+    assert inner.context.cancel_reason is CancelationReason.PARENT
 
 
 @pytest.mark.parametrize("order", [(1.0, 60.0), (60.0, 1.0)])

@@ -2,8 +2,9 @@
 
 import asyncio
 import gc
+import types
 import weakref
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable, Iterator
 from typing import Any
 
 import pytest
@@ -294,3 +295,81 @@ async def test_a_stream_keeps_nothing_alive_once_its_operation_is_gone() -> None
 async def test_a_negative_interval_is_named() -> None:
     with pytest.raises(ValueError, match="report_interval must be at least 1"):
         Cancelable().stream(count(1), -1)
+
+
+@pytest.mark.parametrize("given", ["1", 1.5, [1]])
+def test_an_interval_that_is_no_number_is_named(given: Any) -> None:
+    with pytest.raises(TypeError, match="report_interval must be an integer"):
+        Cancelable().stream(count(1), given)
+
+
+class Driven:
+    """An iterator whose `__anext__` gives what `make` gives."""
+
+    def __init__(self, make: Callable[[], Any]):
+        self.make = make
+
+    def __aiter__(self) -> "Driven":
+        return self
+
+    def __anext__(self) -> Any:
+        return self.make()
+
+
+async def test_law_i1_items_of_a_generator_that_is_marked_as_a_coroutine() -> None:
+    @types.coroutine
+    def item() -> Iterator[None]:
+        yield
+        if not left:
+            raise StopAsyncIteration
+        return left.pop(0)
+
+    left = [1, 2]
+    async with Cancelable() as operation:
+        assert [item async for item in operation.stream(Driven(item))] == [1, 2]
+
+
+async def test_a_source_that_gives_nothing_to_await_is_told_so() -> None:
+    async with Cancelable() as operation:
+        with pytest.raises(
+            TypeError, match=r"__anext__ of a stream's source must give .*, got int"
+        ):
+            await anext(operation.stream(Driven(lambda: 5)))
+
+
+class Plain:
+    """What is awaited is a plain iterator, which has neither `throw` nor `close`, and waits for ever."""
+
+    def __init__(self, begun: asyncio.Event):
+        self.begun = begun
+
+    def __await__(self) -> "Plain":
+        return self
+
+    def __iter__(self) -> "Plain":
+        return self
+
+    def __next__(self) -> None:
+        self.begun.set()
+
+
+async def test_law_p2_a_foreign_cancel_reaches_a_stream_that_waits_on_a_plain_iterator() -> None:
+    async def body() -> None:
+        async with Cancelable() as operation:
+            await anext(operation.stream(Driven(lambda: Plain(begun))))
+
+    begun = asyncio.Event()
+    task = asyncio.ensure_future(body())
+    await begun.wait()
+    task.cancel("somebody else")
+    with pytest.raises(asyncio.CancelledError, match="somebody else"):
+        await task
+
+
+def test_a_step_on_a_plain_iterator_can_be_given_up() -> None:
+    async def body() -> None:
+        await anext(Cancelable().stream(Driven(lambda: Plain(asyncio.Event()))))
+
+    coroutine = body()
+    coroutine.send(None)
+    coroutine.close()

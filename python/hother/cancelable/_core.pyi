@@ -100,6 +100,7 @@ class Operation:
         scope: AbstractContextManager[Any, bool | None] | None,
         enclosing: Operation | None,
         registry: Registry | None = None,
+        is_stepwise: bool = False,
     ) -> None: ...
     def _progressed(self, message: object, metadata: object) -> None: ...
     def _begin_call(self, parent: Operation) -> None: ...
@@ -130,7 +131,7 @@ class Stream:
         operation: Operation,
         source: AsyncIterator[Any],
         open: set[Stream],  # noqa: A002, since it says what it is
-        every: int = 0,
+        every: int | None = None,
         keep: int = 0,
     ) -> Self: ...
     @property

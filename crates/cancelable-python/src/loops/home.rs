@@ -159,6 +159,11 @@ impl Home {
         Ok(())
     }
 
+    /// Whether both are the same loop.
+    pub(crate) fn is_same(&self, other: &Self) -> bool {
+        Arc::ptr_eq(&self.0, &other.0)
+    }
+
     /// Whether it is an asyncio loop.
     pub(crate) fn is_asyncio(&self) -> bool {
         self.0.kind == Kind::Asyncio

@@ -13,6 +13,7 @@
 
 mod context;
 mod delivery;
+mod ends;
 mod listing;
 mod native;
 mod record;
@@ -269,20 +270,16 @@ impl Operation {
         self.record().status() == Status::Completed
     }
 
-    /// When its time is up, by its loop's clock; `None` where it has no limit, or does not run.
+    /// When its time is up, or that of what it is cancelled with, by its loop's clock; `None` where there is no limit, or it does
+    /// not run.
     #[getter]
-    fn deadline(&self) -> Option<f64> {
-        self.state.lock().running.as_ref()?.deadline()
+    fn deadline(&self, py: Python<'_>) -> PyResult<Option<f64>> {
+        Ok(self.ends_at(py)?.map(|(_, at)| at))
     }
 
     /// How many seconds are left until then, not less than zero.
     fn remaining(&self, py: Python<'_>) -> PyResult<Option<f64>> {
-        let known = {
-            let state = self.state.lock();
-            let running = state.running.as_ref();
-            running.and_then(|it| Some((it.delivery.home.clone(), it.deadline()?)))
-        };
-        known
+        self.ends_at(py)?
             .map(|(home, deadline)| Ok((deadline - home.time(py)?).max(0.0)))
             .transpose()
     }
@@ -362,15 +359,16 @@ impl Operation {
         self.asked(py).map(Why)
     }
     /// Starts a run whose body is in `scope`, or in none, inside of `enclosing`, if that runs, listed in `registry`. To be called
-    /// in the body's task.
-    #[pyo3(signature = (scope, enclosing, registry=None))]
+    /// in the body's task, or that of its first step, where it `is_stepwise`.
+    #[pyo3(signature = (scope, enclosing, registry=None, is_stepwise=false))]
     fn _enter(
         slf: &Bound<'_, Self>,
         scope: Option<Py<PyAny>>,
         enclosing: Option<&Bound<'_, Self>>,
         registry: Option<&Bound<'_, Registry>>,
+        is_stepwise: bool,
     ) -> PyResult<()> {
-        Self::enter(slf, scope, enclosing, registry)
+        Self::enter(slf, scope, enclosing, registry, is_stepwise)
     }
 
     /// Tells the registry that it is listed in how far it has come.

@@ -34,12 +34,14 @@ pub(super) struct Running {
 }
 
 impl Operation {
-    /// Starts a run whose body is in `scope`, or in none, inside of `enclosing`, if that runs. To be called in the body's task.
+    /// Starts a run whose body is in `scope`, or in none, inside of `enclosing`, if that runs. To be called in the body's task;
+    /// where the body is `is_stepwise`, in that of its first step.
     pub(super) fn enter(
         slf: &Bound<'_, Self>,
         scope: Option<Py<PyAny>>,
         enclosing: Option<&Bound<'_, Self>>,
         registry: Option<&Bound<'_, Registry>>,
+        is_stepwise: bool,
     ) -> PyResult<()> {
         let py = slf.py();
         let this = slf.get();
@@ -51,7 +53,8 @@ impl Operation {
             None if home.is_asyncio() => Scope::Native(Native::default()),
             None => return Err(no_native()),
         };
-        let given = this.prepare(py)?;
+        let mut given = this.prepare(py)?;
+        given.is_stepwise = is_stepwise;
         let was_listed = this.entry().is_some();
         let entered = Self::begin(
             slf,
@@ -95,7 +98,9 @@ impl Operation {
     ) -> PyResult<()> {
         let (py, this) = (slf.py(), slf.get());
         let enclosing = enclosing.and_then(|it| Self::at_work(it.clone().unbind(), py));
-        let is_enclosed = given.parent.is_none()
+        // Other tasks may take further steps.
+        let is_enclosed = !given.is_stepwise
+            && given.parent.is_none()
             && enclosing
                 .as_ref()
                 .is_some_and(|it| it.get().cancels_body_of(task.bind(py)));
@@ -215,7 +220,7 @@ impl Running {
         self.delivery.close();
     }
 
-    /// When its time is up, by the loop's clock.
+    /// When its own time is up, by the loop's clock.
     pub(super) fn deadline(&self) -> Option<f64> {
         match (self.limit_at, self.foreseen) {
             (Some(limit), Some(foreseen)) => Some(limit.min(foreseen)),
@@ -252,6 +257,7 @@ struct Given {
     parent: Option<Py<Operation>>,
     is_detached: bool,
     is_section: bool,
+    is_stepwise: bool,
     links: Vec<CancellationToken>,
     timeout: Option<f64>,
     grace: Option<f64>,
@@ -294,6 +300,7 @@ impl Operation {
             parent: state.parent.as_ref().map(|it| it.clone_ref(py)),
             is_detached: state.is_detached,
             is_section: state.is_section,
+            is_stepwise: false,
             links: state.links.clone(),
             timeout: state.timeout,
             grace: state.grace,

@@ -27,11 +27,14 @@ use std::sync::atomic::{AtomicBool, AtomicU64};
 
 use parking_lot::Mutex;
 use pyo3::call::PyCallArgs;
-use pyo3::exceptions::{PyRuntimeError, PyStopAsyncIteration, PyStopIteration, PyValueError};
+use pyo3::exceptions::{
+    PyAttributeError, PyBaseException, PyRuntimeError, PyStopAsyncIteration, PyStopIteration,
+    PyTypeError, PyValueError,
+};
 use pyo3::intern;
 use pyo3::prelude::*;
 use pyo3::sync::PyOnceLock;
-use pyo3::types::{PyDict, PySet, PyTuple};
+use pyo3::types::{PyDict, PyInt, PySet, PyTuple};
 use pyo3::{PyTraverseError, PyVisit};
 
 use self::kept::Kept;
@@ -82,19 +85,15 @@ struct Step {
 impl Stream {
     /// The items of `source`, an async iterator, for `operation`; the newest `keep` of them are kept.
     #[new]
-    #[pyo3(signature = (operation, source, open, every = 0, keep = 0))]
+    #[pyo3(signature = (operation, source, open, every = None, keep = 0))]
     fn new(
         operation: &Bound<'_, Operation>,
         source: Bound<'_, PyAny>,
         open: Py<PySet>,
-        every: i64,
+        every: Option<Bound<'_, PyAny>>,
         keep: usize,
     ) -> PyResult<Self> {
-        let every = u64::try_from(every).map_err(|_| {
-            PyValueError::new_err(format!(
-                "report_interval must be at least 1, or None for no reports, got {every}"
-            ))
-        })?;
+        let every = every.map_or(Ok(0), |every| interval(&every))?;
         let is_generator = is_async_generator(&source)?;
         Ok(Self {
             record: operation.get().record(),
@@ -146,6 +145,9 @@ impl Stream {
 
     fn send(slf: &Bound<'_, Self>, value: Bound<'_, PyAny>) -> PyResult<Py<PyAny>> {
         let py = slf.py();
+        if value.is_none() {
+            return Self::__next__(slf);
+        }
         Self::drive(slf, |awaited| {
             awaited.call_method1(intern!(py, "send"), (value,))
         })
@@ -155,7 +157,11 @@ impl Stream {
     fn throw(slf: &Bound<'_, Self>, raised: Bound<'_, PyTuple>) -> PyResult<Py<PyAny>> {
         let py = slf.py();
         Self::drive(slf, |awaited| {
-            awaited.call_method1(intern!(py, "throw"), raised)
+            match awaited.getattr_opt(intern!(py, "throw"))? {
+                Some(throw) => throw.call1(raised),
+                // A plain iterator hears of nothing, and the error is raised where it is awaited.
+                None => Err(error_of(&raised)?),
+            }
         })
     }
 
@@ -165,11 +171,11 @@ impl Stream {
         let this = slf.get();
         let step = this.state.lock().step.take();
         this.is_driven.store(false, Relaxed);
-        match step {
-            Some(step) => step
-                .awaited
-                .call_method0(py, intern!(py, "close"))
-                .map(drop),
+        let Some(step) = step else {
+            return Ok(());
+        };
+        match step.awaited.bind(py).getattr_opt(intern!(py, "close"))? {
+            Some(close) => close.call0().map(drop),
             None => Ok(()),
         }
     }
@@ -260,7 +266,7 @@ impl Stream {
         let awaited = if this.is_generator {
             next
         } else {
-            next.call_method0(intern!(py, "__await__"))?
+            driver_of(next)?
         };
         Ok(Step::of_source(awaited.unbind()))
     }
@@ -290,9 +296,8 @@ impl Stream {
         };
         match go_on(step.awaited.bind(py)) {
             Ok(waited_for) => {
-                let mut state = this.state.lock();
-                state.step = Some(step);
-                drop(state);
+                let before = this.state.lock().step.replace(step);
+                drop(before);
                 Ok(waited_for.unbind())
             }
             Err(error) if step.is_rest => Err(this.after_rest(py, step, error)),
@@ -352,7 +357,8 @@ impl Stream {
     ) -> PyResult<Py<PyAny>> {
         let this = slf.get();
         this.is_driven.store(true, Relaxed);
-        this.state.lock().step = Some(Step::rest(awaited, item));
+        let before = this.state.lock().step.replace(Step::rest(awaited, item));
+        drop(before);
         Self::__next__(slf)
     }
 
@@ -394,6 +400,56 @@ impl Step {
             item,
         }
     }
+}
+
+/// Every how many items a report is due.
+fn interval(given: &Bound<'_, PyAny>) -> PyResult<u64> {
+    if !given.is_instance_of::<PyInt>() {
+        return Err(PyTypeError::new_err(format!(
+            "report_interval must be an integer, or None for no reports, got {}",
+            given.get_type().name()?
+        )));
+    }
+    let every = given.extract::<i64>().ok();
+    every
+        .and_then(|every| u64::try_from(every).ok())
+        .ok_or_else(|| {
+            PyValueError::new_err(format!(
+                "report_interval must be at least 1, and less than 2**63, or None for no reports, got {given}"
+            ))
+        })
+}
+
+/// What drives that which a source gave for an item, as `await` does.
+fn driver_of(given: Bound<'_, PyAny>) -> PyResult<Bound<'_, PyAny>> {
+    let py = given.py();
+    let error = match given.call_method0(intern!(py, "__await__")) {
+        Err(error) if error.is_instance_of::<PyAttributeError>(py) => error,
+        driver => return driver,
+    };
+    if given.hasattr(intern!(py, "__await__"))? {
+        return Err(error);
+    }
+    // A generator that `types.coroutine` has marked drives itself.
+    let inspect = py.import(intern!(py, "inspect"))?;
+    let is_awaitable = inspect.call_method1(intern!(py, "isawaitable"), (&given,))?;
+    if is_awaitable.is_truthy()? {
+        return Ok(given);
+    }
+    Err(PyTypeError::new_err(format!(
+        "__anext__ of a stream's source must give what can be awaited, got {}",
+        given.get_type().name()?
+    )))
+}
+
+/// The error that `throw` was called with: by itself, or by its class, itself and a traceback.
+fn error_of(raised: &Bound<'_, PyTuple>) -> PyResult<PyErr> {
+    let mut given = raised.iter().take(2);
+    let error = match given.find(|it| it.is_instance_of::<PyBaseException>()) {
+        Some(error) => error,
+        None => raised.get_item(0)?,
+    };
+    Ok(PyErr::from_value(error))
 }
 
 fn helper<'py>(py: Python<'py>, name: &str) -> PyResult<Bound<'py, PyAny>> {

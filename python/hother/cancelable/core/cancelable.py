@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import functools
+import math
 from contextlib import asynccontextmanager
 from datetime import timedelta
 from typing import TYPE_CHECKING, Any, Literal, ParamSpec, Self, TypeVar
@@ -91,7 +92,10 @@ class Cancelable(_core.Operation):
         raises: Raises = "cancelled",
         sources: Iterable[CancelationSource] = (),
     ):
-        self._describe(operation_id, name, metadata, attempt)
+        try:
+            self._describe(operation_id, name, metadata, attempt)
+        except OverflowError:
+            raise ValueError(f"attempt must be from 0 to 2**32 - 1, got {attempt}") from None
         self._extras = None
         self._scope = "none yet"
         self._is_registered = register_globally
@@ -393,7 +397,7 @@ class Cancelable(_core.Operation):
             self,
             source,
             extras.streams,
-            0 if report_interval is None else report_interval,
+            report_interval,
             KEPT if buffer_partial else 0,
         )
         extras.streams.add(stream)
@@ -463,14 +467,18 @@ _NOT_ENTERED, _QUIETLY, _ELSEWHERE, _STRANDED = 0, 1, 3, 4
 
 def seconds(what: str, given: float | timedelta) -> float:
     """A length of time as seconds; `what` is what errors call it."""
-    if (type(given) is float or type(given) is int) and given > 0:
-        # What nearly all of them are.
-        return float(given)
-    length = given.total_seconds() if isinstance(given, timedelta) else given
-    if isinstance(length, bool) or not isinstance(length, int | float):
-        raise TypeError(
-            f"{what} must be a number of seconds or a timedelta, got {type(given).__name__}"
-        )
-    if not length > 0:
-        raise ValueError(f"{what} must be positive, got {length}")
-    return float(length)
+    try:
+        if (type(given) is float or type(given) is int) and given > 0:
+            # What nearly all of them are.
+            return float(given)
+        length = given.total_seconds() if isinstance(given, timedelta) else given
+        if isinstance(length, bool) or not isinstance(length, int | float):
+            raise TypeError(
+                f"{what} must be a number of seconds or a timedelta, got {type(given).__name__}"
+            )
+        if not length > 0:
+            raise ValueError(f"{what} must be positive, got {length}")
+        return float(length)
+    except OverflowError:
+        # An integer that is as good as never.
+        return math.inf
