@@ -3,12 +3,19 @@
 import asyncio
 import functools
 import threading
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Iterator
 from typing import Any
 
 import pytest
 
-from hother.cancelable import Cancelable, CancelationToken, ManualCancelation, current_operation
+from hother.cancelable import (
+    Cancelable,
+    CancelationToken,
+    ManualCancelation,
+    OperationRegistry,
+    ParentCancelation,
+    current_operation,
+)
 from hother.cancelable.utils.decorators import (
     cancelable,
     cancelable_combine,
@@ -347,3 +354,110 @@ async def test_an_iterator_of_an_operation_that_nobody_enters() -> None:
     assert [await anext(items), await anext(items)] == [0, 1]
     await items.aclose()
     assert operation.context.partial_result == {"count": 2, "buffer": [0, 1], "completed": False}
+
+
+async def started_by_another_task(items: AsyncIterator[Any], *, is_cancelled: bool = False) -> Any:
+    """The first item, taken by a task of its own, which is over; or was cancelled after that."""
+
+    async def first() -> None:
+        taken.append(await anext(items))
+        if is_cancelled:
+            current = asyncio.current_task()
+            assert current is not None
+            current.cancel()
+            await forever()
+
+    taken: list[Any] = []
+    await asyncio.wait([asyncio.ensure_future(first())])
+    return taken[0]
+
+
+async def then_waits(cancel: Any = None) -> AsyncIterator[Any]:
+    yield cancel
+    await forever()
+
+
+@pytest.mark.paused
+async def test_law_p2_a_cancel_of_the_task_that_took_an_earlier_step_is_not_foreign() -> None:
+    items = cancelable(timeout=1.0)(then_waits)()
+    await started_by_another_task(items, is_cancelled=True)
+    with pytest.raises(TimeoutError, match="after 1s"):
+        await anext(items)
+
+
+async def test_law_p2_of_own_and_foreign_in_one_step_the_foreign_leaves() -> None:
+    @cancelable
+    async def hit_twice(cancel: Any = None) -> AsyncIterator[Any]:
+        yield cancel
+        task.cancel()
+        await cancel.cancel()
+        await cancel.check_cancelation()
+
+    async def goes_on() -> None:
+        await asyncio.sleep(0)
+        await anext(items)
+
+    items = hit_twice()
+    operation = await started_by_another_task(items)
+    task = asyncio.ensure_future(goes_on())
+    with pytest.raises(asyncio.CancelledError) as caught:
+        await task
+    assert not isinstance(caught.value, ManualCancelation)
+    assert operation.is_cancelled
+
+
+async def test_law_i2_a_step_of_another_task_is_interrupted_by_what_the_generator_began_in() -> (
+    None
+):
+    async def goes_on() -> None:
+        with pytest.raises(ParentCancelation):
+            await anext(items)
+
+    items = cancelable(then_waits)()
+    with pytest.raises(ManualCancelation):
+        async with Cancelable() as around:
+            await anext(items)
+            task = asyncio.ensure_future(goes_on())
+            await asyncio.sleep(0)
+            await around.cancel()
+            await forever()
+    await task
+
+
+async def test_law_o4_a_generator_that_is_dropped_in_a_step_is_cancelled_as_dropped() -> None:
+    async def consume() -> None:
+        nonlocal context
+        async for item in items:
+            context = item.context
+
+    async def drive() -> None:
+        coroutine.send(None)
+
+    async def drop() -> None:
+        coroutine.close()
+        assert current_operation() is None
+
+    context: Any = None
+    items = cancelable(timeout=60.0)(then_waits)()
+    coroutine = consume()
+    # Neither the task that drops it nor its context is the one of the step.
+    await asyncio.create_task(drive())
+    await asyncio.create_task(drop())
+    assert (context.status.value, context.cancel_reason.value) == ("cancelled", "dropped")
+
+
+async def test_law_o3_a_decorated_generator_is_listed_while_it_runs() -> None:
+    registry = OperationRegistry.get_instance()
+    items = cancelable(register_globally=True)(then_waits)()
+    operation = await anext(items)
+    assert await registry.get_operation(operation.operation_id) is operation
+    await items.aclose()
+    assert await registry.get_operation(operation.operation_id) is None
+
+
+def test_a_plain_generator_is_refused() -> None:
+    def numbers() -> Iterator[int]:
+        yield 1
+
+    with pytest.raises(TypeError, match=r"function must not be a plain generator.*numbers"):
+        cancelable(numbers)

@@ -1,5 +1,6 @@
 """Operations on trio: what is not the same there."""
 
+import asyncio
 import threading
 
 import anyio
@@ -12,6 +13,7 @@ from hother.cancelable import (
     TimeoutCancelation,
     checkpoint,
 )
+from hother.cancelable.utils.decorators import cancelable
 from support import loops
 
 
@@ -78,5 +80,21 @@ def test_inside_a_nursery_of_its_own():
             async with Cancelable() as cancel, trio.open_nursery() as nursery:
                 nursery.start_soon(trio.sleep_forever)
                 await cancel.cancel()
+
+    run(main)
+
+
+def test_the_plain_class_leaves_a_decorated_generator():
+    @cancelable
+    async def waits(cancel=None):
+        yield cancel
+        await cancel.cancel()
+        await anyio.sleep_forever()
+
+    async def main():
+        with pytest.raises(ManualCancelation) as caught:
+            async for _ in waits():
+                pass
+        assert not isinstance(caught.value, asyncio.CancelledError)
 
     run(main)

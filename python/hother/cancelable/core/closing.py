@@ -23,8 +23,15 @@ if TYPE_CHECKING:
     from .cancelable import Cancelable
 
 
-async def close(operation: Cancelable, error: BaseException | None) -> bool:
-    """Ends `operation`, whose body ended with `error`; whether that goes no further. Raises what leaves in its place."""
+async def close(
+    operation: Cancelable,
+    error: BaseException | None,
+    has_foreign_cancel: Callable[[], bool] | None = None,
+) -> bool:
+    """Ends `operation`, whose body ended with `error`; whether that goes no further. Raises what leaves in its place.
+
+    Whether somebody else has cancelled the body is for `has_foreign_cancel` to say, where the task that entered it does not.
+    """
     extras = operation._extras
     came_up = None
     held: list[Cancelable] = []
@@ -41,7 +48,7 @@ async def close(operation: Cancelable, error: BaseException | None) -> bool:
         await extras.close_streams()
     restore(operation)
     try:
-        is_caught = _leave_scope(operation, error, why)
+        is_caught = _leave_scope(operation, error, why, has_foreign_cancel)
     except BaseException as rest:  # noqa: BLE001, since it goes on below
         # A group of which the scope has taken out its own cancels.
         error, is_caught = rest, False
@@ -110,7 +117,12 @@ async def close_elsewhere(
         del wrong, error
 
 
-def _leave_scope(operation: Cancelable, error: BaseException | None, why: Why | None) -> bool:
+def _leave_scope(
+    operation: Cancelable,
+    error: BaseException | None,
+    why: Why | None,
+    has_foreign_cancel: Callable[[], bool] | None,
+) -> bool:
     """Leaves the scope of the body; whether `error` is its own cancel, and none of somebody else."""
     if isinstance(operation._scope, str):
         # Where the task was hit, any cancel of the body is taken for that one, as `asyncio.timeout` does.
@@ -120,7 +132,7 @@ def _leave_scope(operation: Cancelable, error: BaseException | None, why: Why | 
         is_caught = operation._scope.__exit__(None, None, None)
     else:
         is_caught = bool(operation._scope.__exit__(type(error), error, error.__traceback__))
-    if error is None or operation._has_foreign_cancel():
+    if error is None or (has_foreign_cancel or operation._has_foreign_cancel)():
         return False
     return is_caught or _is_own(operation, error, why)
 

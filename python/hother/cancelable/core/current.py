@@ -54,7 +54,11 @@ def is_shielded(operation: Cancelable) -> bool:
 
 def restore(operation: Cancelable) -> None:
     """Makes that current which was so before `operation` was entered."""
-    before = operation._restore
+    put_back(operation, operation._restore)
+
+
+def put_back(operation: Cancelable, before: Token[Cancelable | None]) -> None:
+    """Makes that current which was so `before`, where `operation` became so."""
     try:
         current.reset(before)
     except ValueError:

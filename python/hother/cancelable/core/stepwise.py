@@ -9,13 +9,15 @@ from __future__ import annotations
 import asyncio
 from typing import TYPE_CHECKING, Any, TypeVar, cast
 
+import anyio
 from anyio import CancelScope
 
 from hother.cancelable import _core
 
-from .closing import close
-from .current import current
+from .closing import close, close_elsewhere
+from .current import current, put_back
 from .models import CancelationReason
+from .registry import OperationRegistry
 
 if TYPE_CHECKING:
     from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable
@@ -34,7 +36,8 @@ async def stepwise(
     then as `DROPPED`.
     """
     gate = _Gate()
-    operation._enter(gate, current.get())
+    registry = OperationRegistry._native if operation._is_registered else None
+    operation._enter(gate, current.get(), registry, is_stepwise=True)
     operation._scope = cast("CancelScope", gate)
     error: BaseException | None = None
     try:
@@ -45,20 +48,27 @@ async def stepwise(
             except StopAsyncIteration:
                 break
             yield item
-    except _CaughtError:
-        error = asyncio.CancelledError()
+    except _CaughtError as caught:
+        # On trio, only trio makes its `Cancelled`, and what leaves is none.
+        is_asyncio = issubclass(anyio.get_cancelled_exc_class(), asyncio.CancelledError)
+        error = asyncio.CancelledError() if is_asyncio else caught
     except GeneratorExit as left:
         operation._fire(_core.Why(CancelationReason.DROPPED, "nobody wanted more of it"))
         error = left
     except BaseException as raised:  # noqa: BLE001, since it goes on once the operation has ended
         error = raised
     operation._restore = current.set(operation)
-    is_caught = await close(operation, error)
-    if error is not None and not is_caught:
-        try:
+    try:
+        if gate.is_left_open:
+            await close_elsewhere(operation, error, is_stranded=False)
+            is_caught = False
+        else:
+            is_caught = await close(operation, error, gate.has_foreign_cancel)
+        if error is not None and not is_caught:
             raise error
-        finally:
-            del error
+    finally:
+        # Its traceback has this frame, and through that itself.
+        del error
 
 
 async def _begin(operation: Cancelable, open_source: Callable[[], AsyncIterator[T]]) -> Any:
@@ -76,13 +86,23 @@ class _CaughtError(Exception):
 class _Gate:
     """Stands where an operation has its scope: it passes a cancel on to the step that is open, and to those that come."""
 
-    __slots__ = ("_has_caught", "_is_cancelled", "_open", "_reason")
+    __slots__ = (
+        "_cancels_before",
+        "_has_caught",
+        "_is_cancelled",
+        "_open",
+        "_reason",
+        "is_left_open",
+    )
 
     def __init__(self) -> None:
         self._open: CancelScope | None = None
         self._is_cancelled = False
         self._reason: str | None = None
         self._has_caught = False
+        self._cancels_before = 0
+        # Whether a step was dropped outside of its task, where its scope cannot be left, and nothing be awaited.
+        self.is_left_open = False
 
     def cancel(self, reason: str | None = None) -> None:
         """Called once, on the loop's thread."""
@@ -99,13 +119,37 @@ class _Gate:
     async def step(self, operation: Cancelable, call: Callable[[], Awaitable[T]]) -> T:
         """Awaits what `call` gives, as a part of `operation`."""
         before = current.set(operation)
+        self._cancels_before = _cancels()
+        is_dropped = False
         try:
             with CancelScope() as self._open:
                 if self._is_cancelled:
                     self._open.cancel(self._reason)
-                return await call()
+                try:
+                    return await call()
+                except GeneratorExit:
+                    is_dropped = True
+                    raise
+        except RuntimeError:
+            if not is_dropped:
+                raise
+            self.is_left_open = True
+            raise GeneratorExit from None
         finally:
             self._open = None
-            current.reset(before)
+            put_back(operation, before)
         self._has_caught = True
         raise _CaughtError
+
+    def has_foreign_cancel(self) -> bool:
+        """Whether somebody else has cancelled the task of the last step since that began."""
+        return _cancels() > self._cancels_before
+
+
+def _cancels() -> int:
+    """How often the task that runs here was cancelled; trio does not count that."""
+    try:
+        task = asyncio.current_task()
+    except RuntimeError:
+        return 0
+    return 0 if task is None else task.cancelling()

@@ -254,6 +254,11 @@ def _decorated(function: Any, make: Callable[[str], Cancelable], inject_param: s
     """`function` with each call in the operation that `make` makes for its name."""
     if isinstance(function, classmethod | staticmethod):
         return type(function)(_decorated(function.__func__, make, inject_param))
+    if inspect.isgeneratorfunction(function):
+        raise TypeError(
+            f"function must not be a plain generator, whose body would run outside of the operation, got {function.__qualname__}: "
+            "make it an async generator"
+        )
     injection = Injection(function, inject_param)
     shown = _shown_name(function)
 
