@@ -389,6 +389,39 @@ async def test_an_endless_timeout_is_none(timeout: float) -> None:
     assert operation.is_completed
 
 
+class MuteError(Exception):
+    def __str__(self) -> str:
+        raise LookupError("no text")
+
+
+@pytest.mark.parametrize(
+    ("error", "text"),
+    [
+        (ValueError("\udcff.txt"), "\ufffd\ufffd\ufffd.txt"),
+        (MuteError(), "MuteError, whose text could not be made: LookupError"),
+    ],
+)
+async def test_law_o1_an_error_whose_text_is_none_still_ends_it(
+    error: Exception, text: str
+) -> None:
+    operation = Cancelable()
+    with pytest.raises(type(error)) as caught:
+        async with operation:
+            operation.spawn(forever())
+            raise error
+    assert caught.value is error
+    assert (operation.context.status.value, operation.context.error) == ("failed", text)
+
+
+async def test_law_o1_a_message_that_is_no_text_still_cancels() -> None:
+    operation = Cancelable(name="\udcff")
+    with pytest.raises(ManualCancelation, match="\ufffd\ufffd"):
+        async with operation:
+            await operation.cancel("\udcff.txt")
+            await forever()
+    assert operation.context.name == "\ufffd" * 3
+
+
 @pytest.mark.parametrize("attempt", [-1, 2**32, 2**80])
 def test_a_bad_attempt_is_named(attempt: int) -> None:
     with pytest.raises(ValueError, match="attempt must be from 0"):

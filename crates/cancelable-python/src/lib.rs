@@ -18,6 +18,7 @@ mod operation;
 mod reason;
 mod registry;
 mod stream;
+mod text;
 mod token;
 
 /// See the crate's documentation.

@@ -16,6 +16,7 @@ use super::record::{Fields, Moment, Record};
 use super::status::Status;
 use super::told;
 use crate::reason;
+use crate::text::Text;
 
 /// See the module's documentation.
 #[pyclass(frozen, subclass, weakref, module = "hother.cancelable._core")]
@@ -86,8 +87,8 @@ impl Context {
     }
 
     #[setter]
-    fn set_name(&self, name: Option<String>) {
-        self.record.fields().more().name = name;
+    fn set_name(&self, name: Option<Text>) {
+        self.record.fields().more().name = name.map(String::from);
     }
 
     /// Which attempt at the work with this id it is, from 1.
@@ -184,8 +185,8 @@ impl Context {
     }
 
     #[setter]
-    fn set_cancel_message(&self, message: Option<String>) {
-        self.record.fields().message = message;
+    fn set_cancel_message(&self, message: Option<Text>) {
+        self.record.fields().message = message.map(String::from);
     }
 
     /// What went wrong, if it failed.
@@ -195,8 +196,8 @@ impl Context {
     }
 
     #[setter]
-    fn set_error(&self, error: Option<String>) {
-        self.record.fields().more().error = error;
+    fn set_error(&self, error: Option<Text>) {
+        self.record.fields().more().error = error.map(String::from);
     }
 
     /// What its stream has delivered so far.

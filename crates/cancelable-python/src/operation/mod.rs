@@ -42,6 +42,7 @@ pub(crate) use why::Why;
 
 use crate::loops;
 use crate::registry::{Entry, Registry};
+use crate::text::Text;
 use crate::token::{self, Links, Token};
 
 /// See the module's documentation.
@@ -100,7 +101,7 @@ impl Operation {
     fn _describe(
         &self,
         operation_id: Option<String>,
-        name: Option<String>,
+        name: Option<Text>,
         metadata: Option<Py<PyDict>>,
         attempt: Option<u32>,
     ) {
@@ -109,7 +110,7 @@ impl Operation {
             let mut fields = record.fields();
             if name.is_some() || metadata.is_some() || attempt.is_some() {
                 let more = fields.more();
-                more.name = name;
+                more.name = name.map(String::from);
                 more.metadata = metadata;
                 more.attempt = attempt;
             }
@@ -526,8 +527,8 @@ impl Operation {
     }
 
     /// Ends the run with an error.
-    fn _end_failed(&self, py: Python<'_>, error: String) {
-        self.end(py, Status::Failed, Some(error));
+    fn _end_failed(&self, py: Python<'_>, error: Text) {
+        self.end(py, Status::Failed, Some(error.0));
     }
 
     fn __traverse__(&self, visit: PyVisit<'_>) -> Result<(), PyTraverseError> {

@@ -7,6 +7,7 @@ use pyo3::prelude::*;
 
 use super::told;
 use crate::reason;
+use crate::text::Text;
 use crate::token::Token;
 
 /// See the module's documentation.
@@ -17,23 +18,24 @@ pub(crate) struct Why(pub(crate) Cancellation);
 impl Why {
     #[new]
     #[pyo3(signature = (reason, message=None))]
-    fn new(reason: &Bound<'_, PyAny>, message: Option<String>) -> PyResult<Self> {
+    fn new(reason: &Bound<'_, PyAny>, message: Option<Text>) -> PyResult<Self> {
         let reason = reason::from_python(reason)?;
+        let message = message.map(String::from);
         Ok(Self(told_by(Cancellation::new(reason), message)))
     }
 
     /// That a signal came.
     #[staticmethod]
-    fn signal(number: i32, name: String, message: String) -> Self {
+    fn signal(number: i32, name: String, message: Text) -> Self {
         let origin = Origin::signal(number, Cow::Owned(name));
-        Self(Cancellation::from_origin(origin).with_message(message))
+        Self(Cancellation::from_origin(origin).with_message(message.0))
     }
 
     /// That a condition was met.
     #[staticmethod]
-    fn condition(name: String, message: String) -> Self {
-        let origin = Origin::condition(name);
-        Self(Cancellation::from_origin(origin).with_message(message))
+    fn condition(name: Text, message: Text) -> Self {
+        let origin = Origin::condition(name.0);
+        Self(Cancellation::from_origin(origin).with_message(message.0))
     }
 
     /// That a timeout passed, after so many seconds: that of this name, if it has one.
@@ -50,8 +52,8 @@ impl Why {
     }
 
     /// The same, with something else said.
-    fn with_message(&self, message: String) -> Self {
-        Self(self.0.clone().with_message(message))
+    fn with_message(&self, message: Text) -> Self {
+        Self(self.0.clone().with_message(message.0))
     }
 
     /// The reason, as a member of `CancelationReason`.

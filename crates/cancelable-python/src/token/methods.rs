@@ -15,6 +15,7 @@ use super::listeners::{Kind, Telling};
 use super::said::{not_a_token, said};
 use super::{Around, CallbackRegistration, Token};
 use crate::reason;
+use crate::text::Text;
 
 #[pymethods]
 impl Token {
@@ -118,8 +119,8 @@ impl Token {
     }
 
     #[setter]
-    fn set_message(&self, message: Option<String>) {
-        self.give(|given| given.message.replace(message));
+    fn set_message(&self, message: Option<Text>) {
+        self.give(|given| given.message.replace(message.map(String::from)));
     }
 
     /// When it was cancelled, in UTC.
@@ -154,9 +155,11 @@ impl Token {
     fn _cancel_sync(
         &self,
         reason: Option<&Bound<'_, PyAny>>,
-        message: Option<String>,
+        message: Option<Text>,
     ) -> PyResult<bool> {
-        Ok(self.cancel_with(said(reason, message)?)?.0)
+        Ok(self
+            .cancel_with(said(reason, message.map(String::from))?)?
+            .0)
     }
 
     /// The same, and what the loop of this thread has begun to await for callbacks.
@@ -164,9 +167,9 @@ impl Token {
     fn _cancel(
         &self,
         reason: Option<&Bound<'_, PyAny>>,
-        message: Option<String>,
+        message: Option<Text>,
     ) -> PyResult<(bool, Option<Vec<Py<PyAny>>>)> {
-        let (is_first, started) = self.cancel_with(said(reason, message)?)?;
+        let (is_first, started) = self.cancel_with(said(reason, message.map(String::from))?)?;
         Ok((is_first, (!started.is_empty()).then_some(started)))
     }
 

@@ -166,7 +166,7 @@ async def _end(
         otherwise = _core.Why(CancelationReason.DROPPED)
     else:
         told_of = error if isinstance(error, Exception) else None
-        text = str(error)
+        text = said_by(error)
         await _settle(operation, "error", told_of, lambda: operation._end_failed(text))
         return None
     await _settle(operation, "cancel", None, lambda: operation._end_cancelled(otherwise))
@@ -207,6 +207,14 @@ def _settled(
     if what != "error":
         return call_all_at_the_end(what, callbacks, operation.context)
     return call_all_at_the_end(what, callbacks if error else (), operation.context, error)
+
+
+def said_by(error: BaseException) -> str:
+    """What `error` says of itself."""
+    try:
+        return str(error)
+    except Exception as again:  # noqa: BLE001, since an error that cannot say what is wrong still ends the operation
+        return f"{type(error).__name__}, whose text could not be made: {type(again).__name__}"
 
 
 def _is_cancel(error: BaseException | None) -> bool:

@@ -10,6 +10,7 @@ from anyio import CancelScope
 from hother.cancelable import _core
 
 from .callbacks import call_all
+from .closing import said_by
 from .models import CancelationReason
 from .streams import stop
 
@@ -138,9 +139,11 @@ class Extras:
         assert tasks is not None, "it is called for one that has tasks"
         came_up: BaseException | None = None
         if tasks.are_running and why is None:
-            is_failed = isinstance(error, Exception)
-            reason = CancelationReason.ERROR if is_failed else CancelationReason.MANUAL
-            operation._cancel(_core.Why(reason, str(error) if is_failed else None), True)
+            if isinstance(error, Exception):
+                ended_for = _core.Why(CancelationReason.ERROR, said_by(error))
+            else:
+                ended_for = _core.Why(CancelationReason.MANUAL)
+            operation._cancel(ended_for, True)
         while tasks.are_running:
             try:
                 with CancelScope(shield=True):
