@@ -67,10 +67,11 @@ pub(crate) static ROWS: &[Row] = &[
 ];
 
 fn two_over_one(effort: &Effort, crowd: &Crowd) -> Measured {
-    let alone = one(effort, |rounds| crowd.come_and_go(0, rounds));
-    let thread = AtomicU64::new(0);
-    // Each sample of each thread has an id of its own.
-    let come_and_go = |rounds| crowd.come_and_go(thread.fetch_add(1, Ordering::Relaxed), rounds);
+    let sample = AtomicU64::new(0);
+    // Each sample has an id of its own, of one thread as of two: an id decides which part of the registry is used, and what
+    // stands next to it in memory.
+    let come_and_go = |rounds| crowd.come_and_go(sample.fetch_add(1, Ordering::Relaxed), rounds);
+    let alone = one(effort, come_and_go);
     let times = two_threads(effort, [&come_and_go]).median(0) / alone;
     Measured {
         theirs: None,
@@ -105,8 +106,8 @@ impl Crowd {
     }
 
     /// Registers operations and ends them, one after the other.
-    fn come_and_go(&self, thread: u64, rounds: u64) {
-        let operation = Operation::new(format!("{thread:036}"));
+    fn come_and_go(&self, sample: u64, rounds: u64) {
+        let operation = Operation::new(format!("{sample:036}"));
         for _ in 0..rounds {
             let entry = self.registry.register(&operation);
             let entry = entry.expect("the one before has ended");
