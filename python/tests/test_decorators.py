@@ -461,3 +461,24 @@ def test_a_plain_generator_is_refused() -> None:
 
     with pytest.raises(TypeError, match=r"function must not be a plain generator.*numbers"):
         cancelable(numbers)
+
+
+@pytest.mark.paused
+async def test_law_o3_a_cancel_while_a_generators_tasks_are_awaited_is_one_of_its_body() -> None:
+    @cancelable(timeout=2.0)
+    async def starts(cancel: Any = None) -> AsyncIterator[Any]:
+        cancel.spawn(asyncio.sleep(1.0))
+        yield cancel
+        cancel.spawn(asyncio.sleep(how_long))
+
+    loop = asyncio.get_running_loop()
+    how_long = 1.5
+    begun = loop.time()
+    (operation,) = [item async for item in starts()]
+    assert operation.is_completed
+    assert loop.time() == begun + 1.5
+    how_long = 60.0
+    with pytest.raises(TimeoutError, match="after 2s"):
+        async for item in starts():
+            operation = item
+    assert operation.is_cancelled

@@ -48,6 +48,10 @@ async def stepwise(
             except StopAsyncIteration:
                 break
             yield item
+        extras = operation._extras
+        if extras is not None and extras.tasks is not None:
+            # As a step, so that a cancel that comes meanwhile is one of the body.
+            await gate.step(operation, extras.tasks.all_ended)
     except _CaughtError as caught:
         # On trio, only trio makes its `Cancelled`, and what leaves is none.
         is_asyncio = issubclass(anyio.get_cancelled_exc_class(), asyncio.CancelledError)
