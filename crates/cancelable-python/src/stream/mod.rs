@@ -20,6 +20,7 @@
 //! 2. **No Python code runs under the lock.**
 
 mod kept;
+mod step;
 
 use std::sync::Arc;
 use std::sync::atomic::Ordering::Relaxed;
@@ -28,16 +29,15 @@ use std::sync::atomic::{AtomicBool, AtomicU64};
 use parking_lot::Mutex;
 use pyo3::call::PyCallArgs;
 use pyo3::exceptions::{
-    PyAttributeError, PyBaseException, PyRuntimeError, PyStopAsyncIteration, PyStopIteration,
-    PyTypeError, PyValueError,
+    PyRuntimeError, PyStopAsyncIteration, PyStopIteration, PyTypeError, PyValueError,
 };
 use pyo3::intern;
 use pyo3::prelude::*;
-use pyo3::sync::PyOnceLock;
 use pyo3::types::{PyDict, PyInt, PySet, PyTuple};
 use pyo3::{PyTraverseError, PyVisit};
 
 use self::kept::Kept;
+use self::step::{Step, driver_of, error_of, is_async_generator, next, stop_iteration};
 use crate::operation::{Operation, Record};
 
 /// See the module's documentation.
@@ -71,14 +71,6 @@ struct State {
     /// The step that waits.
     step: Option<Step>,
     is_over: bool,
-}
-
-/// What is awaited: what the source gave for its next item, or what is done once it has answered.
-struct Step {
-    awaited: Py<PyAny>,
-    is_rest: bool,
-    /// What is given when the rest is done: without an item, the rest raises.
-    item: Option<Py<PyAny>>,
 }
 
 #[pymethods]
@@ -384,24 +376,6 @@ impl Stream {
     }
 }
 
-impl Step {
-    fn of_source(awaited: Py<PyAny>) -> Self {
-        Self {
-            awaited,
-            is_rest: false,
-            item: None,
-        }
-    }
-
-    fn rest(awaited: Py<PyAny>, item: Option<Py<PyAny>>) -> Self {
-        Self {
-            awaited,
-            is_rest: true,
-            item,
-        }
-    }
-}
-
 /// Every how many items a report is due.
 fn interval(given: &Bound<'_, PyAny>) -> PyResult<u64> {
     if !given.is_instance_of::<PyInt>() {
@@ -420,59 +394,7 @@ fn interval(given: &Bound<'_, PyAny>) -> PyResult<u64> {
         })
 }
 
-/// What drives that which a source gave for an item, as `await` does.
-fn driver_of(given: Bound<'_, PyAny>) -> PyResult<Bound<'_, PyAny>> {
-    let py = given.py();
-    let error = match given.call_method0(intern!(py, "__await__")) {
-        Err(error) if error.is_instance_of::<PyAttributeError>(py) => error,
-        driver => return driver,
-    };
-    if given.hasattr(intern!(py, "__await__"))? {
-        return Err(error);
-    }
-    // A generator that `types.coroutine` has marked drives itself.
-    let inspect = py.import(intern!(py, "inspect"))?;
-    let is_awaitable = inspect.call_method1(intern!(py, "isawaitable"), (&given,))?;
-    if is_awaitable.is_truthy()? {
-        return Ok(given);
-    }
-    Err(PyTypeError::new_err(format!(
-        "__anext__ of a stream's source must give what can be awaited, got {}",
-        given.get_type().name()?
-    )))
-}
-
-/// The error that `throw` was called with: by itself, or by its class, itself and a traceback.
-fn error_of(raised: &Bound<'_, PyTuple>) -> PyResult<PyErr> {
-    let mut given = raised.iter().take(2);
-    let error = match given.find(|it| it.is_instance_of::<PyBaseException>()) {
-        Some(error) => error,
-        None => raised.get_item(0)?,
-    };
-    Ok(PyErr::from_value(error))
-}
-
 fn helper<'py>(py: Python<'py>, name: &str) -> PyResult<Bound<'py, PyAny>> {
     py.import(intern!(py, "hother.cancelable.core.streams"))?
         .getattr(name)
-}
-
-/// `next`, which costs less to call than the method that it stands for.
-fn next(py: Python<'_>) -> PyResult<&Bound<'_, PyAny>> {
-    static NEXT: PyOnceLock<Py<PyAny>> = PyOnceLock::new();
-    NEXT.import(py, "builtins", "next")
-}
-
-fn is_async_generator(source: &Bound<'_, PyAny>) -> PyResult<bool> {
-    static CLASS: PyOnceLock<Py<PyAny>> = PyOnceLock::new();
-    let class = CLASS.import(source.py(), "types", "AsyncGeneratorType")?;
-    Ok(source.get_type().is(class))
-}
-
-/// What gives `item` to whoever awaits: made by calling the class, since an item that is a tuple would be taken apart else.
-fn stop_iteration(py: Python<'_>, item: Py<PyAny>) -> PyErr {
-    let class = py.get_type::<PyStopIteration>();
-    class
-        .call1((item,))
-        .map_or_else(|error| error, PyErr::from_value)
 }
