@@ -16,6 +16,7 @@ from hother.cancelable import (
     ParentCancelation,
     current_operation,
 )
+from hother.cancelable.core.stepwise import stepwise
 from hother.cancelable.utils.decorators import (
     cancelable,
     cancelable_combine,
@@ -425,21 +426,25 @@ async def test_law_i2_a_step_of_another_task_is_interrupted_by_what_the_generato
 
 
 async def test_law_o4_a_generator_that_is_dropped_in_a_step_is_cancelled_as_dropped() -> None:
-    async def consume() -> None:
-        nonlocal context
-        async for item in items:
-            context = item.context
-
     async def drive() -> None:
-        coroutine.send(None)
+        step.send(None)
 
     async def drop() -> None:
-        coroutine.close()
+        with pytest.raises(GeneratorExit):
+            step.throw(GeneratorExit)
         assert current_operation() is None
 
-    context: Any = None
-    items = cancelable(timeout=60.0)(then_waits)()
-    coroutine = consume()
+    class Source:
+        def __aiter__(self) -> "Source":
+            return self
+
+        async def __anext__(self) -> int:
+            await forever()
+            return 1
+
+    operation = Cancelable.with_timeout(60.0)
+    context = operation.context
+    step: Any = anext(stepwise(operation, Source))
     # Neither the task that drops it nor its context is the one of the step.
     await asyncio.create_task(drive())
     await asyncio.create_task(drop())
