@@ -1,0 +1,1 @@
+//! axum handlers that stop when nobody waits for them.
