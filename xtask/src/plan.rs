@@ -149,8 +149,7 @@ fn cargo_test(args: &str) -> Invocation {
 
 const CLIPPY: &str = "clippy --workspace --all-targets --all-features -- --deny warnings";
 /// Features only add, so each library also stands without any.
-const CLIPPY_WITHOUT_FEATURES: &str =
-    "clippy --package cancelable --lib --no-default-features -- --deny warnings";
+const CLIPPY_WITHOUT_FEATURES: &str = "clippy --package cancelable --package cancelable-http --lib --no-default-features -- --deny warnings";
 const DOCTESTS: &str = "test --doc --workspace --all-features";
 
 #[cfg(test)]
