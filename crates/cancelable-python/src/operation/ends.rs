@@ -1,9 +1,11 @@
 //! When an operation's time is up: by its own limit, and by those of what it is cancelled with.
 
+use std::sync::Arc;
+
 use pyo3::prelude::*;
 
-use super::Operation;
-use crate::loops::Home;
+use super::{Delivery, Operation};
+use crate::loops::{Home, Timer};
 
 impl Operation {
     /// When its time is up, by the clock of its loop; `None` where nothing limits it, or it does not run.
@@ -38,5 +40,39 @@ impl Operation {
         let running = state.running.as_ref()?;
         let parent = running.parent.as_ref().map(|it| it.clone_ref(py));
         Some((running.delivery.home.clone(), running.deadline(), parent))
+    }
+
+    /// Has the run be asked to stop so many seconds from now, unless it is before that.
+    pub(super) fn arm(
+        &self,
+        py: Python<'_>,
+        delivery: &Arc<Delivery>,
+        seconds: f64,
+    ) -> PyResult<()> {
+        let home = &delivery.home;
+        let at = home.time(py)? + seconds;
+        {
+            let state = self.state.lock();
+            let known = state.running.as_ref().and_then(|it| it.limit_at);
+            if known.is_some_and(|known| known <= at) {
+                return Ok(());
+            }
+        }
+        let timer = Timer::TimeIsUp(Arc::clone(delivery), seconds);
+        let armed = home.arm(py, at, timer)?;
+        let before = {
+            let mut state = self.state.lock();
+            match &mut state.running {
+                Some(running) => {
+                    running.limit_at = Some(at);
+                    running.timer.replace(armed)
+                }
+                None => Some(armed),
+            }
+        };
+        if let Some(before) = before {
+            home.disarm(before);
+        }
+        Ok(())
     }
 }
