@@ -1,0 +1,9 @@
+//! Servers and clients that stop when nobody waits, through the public API.
+
+#![expect(
+    clippy::unwrap_used,
+    reason = "a test, or what helps one, panics where it fails"
+)]
+
+mod deadline_headers;
+mod deadline_headers_random;
