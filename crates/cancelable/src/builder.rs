@@ -9,7 +9,7 @@ use serde_json::Value;
 use tokio::time::Instant;
 
 use crate::Signal;
-use crate::operation::{About, Callbacks, Cleanup, Finalizer, Operation};
+use crate::operation::{About, Callbacks, Cleanup, Companion, During, Finalizer, Operation};
 use crate::source::{self, Answer, BoxedSource, Source};
 
 /// How an operation may end: time limits, tokens, signals, conditions, and whom to tell. Nothing runs until it is
@@ -54,6 +54,7 @@ pub(crate) struct More {
     pub(crate) registries: Vec<Registry>,
     pub(crate) grace: Option<Duration>,
     pub(crate) finalizers: Vec<Finalizer>,
+    pub(crate) companions: Vec<Box<dyn Companion>>,
     /// `None` while nobody wants to hear anything.
     pub(crate) callbacks: Option<Callbacks>,
 }
@@ -299,7 +300,38 @@ impl Cancelable {
         self
     }
 
-    /// Takes over everything that may end `other`, and its progress callbacks; whichever fires first counts.
+    /// Calls `begin` as the operation starts, before its body, and keeps what that gives until the operation has ended, whichever
+    /// way: a guard that is dropped then, after callbacks and finalizers.
+    ///
+    /// Also where it is cancelled from the start and its body never runs. `begin` may cancel the operation. If it panics, that
+    /// is logged, and the operation runs without. It is called where the operation runs, as drop is where it ends, which may be the
+    /// thread of the last one to leave; neither must block.
+    ///
+    /// ```
+    /// # #[tokio::main(flavor = "current_thread")] async fn main() {
+    /// use cancelable::Cancelable;
+    /// use std::sync::Arc;
+    ///
+    /// let running = Arc::new(());
+    /// let counted = running.clone();
+    /// let plan = Cancelable::new().during(move |_| counted);
+    /// let inside = plan.run(async |_| Arc::strong_count(&running) - 1).await;
+    /// assert_eq!(inside, Ok(1));
+    /// assert_eq!(Arc::strong_count(&running) - 1, 0);
+    /// # }
+    /// ```
+    pub fn during<F, G>(mut self, begin: F) -> Self
+    where
+        F: FnOnce(&Operation) -> G + Send + 'static,
+        G: Send + 'static,
+    {
+        let companion = Box::new(During::new(begin));
+        self.more().companions.push(companion);
+        self
+    }
+
+    /// Takes over everything that may end `other`, what is kept [`during`](Self::during) it, and its progress callbacks; whichever
+    /// fires first counts.
     pub fn combine(mut self, other: Self) -> Self {
         if let Some(timeout) = other.timeout {
             self = self.timeout(timeout);
@@ -313,6 +345,7 @@ impl Cancelable {
             more.about.budgets.combine(&other.about.budgets);
             more.signals.extend(other.signals);
             more.sources.extend(other.sources);
+            more.companions.extend(other.companions);
             if let Some(callbacks) = other.callbacks {
                 self.callbacks().progress.extend(callbacks.progress);
             }

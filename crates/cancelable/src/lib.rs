@@ -72,7 +72,7 @@ pub use cancelable_core::{
 pub use cancelable_macros::cancelable;
 #[cfg(feature = "tokio-util")]
 pub use interop::TokioUtilTokens;
-pub use operation::{Cleanup, Operation};
+pub use operation::{Cleanup, Operation, WeakOperation};
 pub use run::Entered;
 pub use shield::{LimitedShield, Shield};
 pub use signal::{InvalidSignal, Signal};

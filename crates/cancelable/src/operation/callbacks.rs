@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use cancelable_core::{OperationContext, Progress};
 
-use super::Operation;
+use super::{Companion, Operation};
 use crate::panic;
 
 /// Called once, with a snapshot.
@@ -20,6 +20,8 @@ pub(crate) struct Callbacks {
     pub(crate) complete: Vec<OnEnd>,
     pub(crate) cancel: Vec<OnEnd>,
     pub(crate) error: Vec<OnEnd>,
+    /// Called by their drop.
+    pub(crate) companions: Vec<Box<dyn Companion>>,
 }
 
 impl Callbacks {
@@ -37,11 +39,13 @@ impl Callbacks {
             complete,
             cancel,
             error,
+            companions,
         } = self;
         progress.into_iter().for_each(panic::discard);
         for unheard in [start, complete, cancel, error] {
             unheard.into_iter().for_each(panic::discard);
         }
+        companions.into_iter().for_each(panic::discard);
     }
 }
 

@@ -3,6 +3,7 @@
 mod budget;
 mod callbacks;
 mod clock;
+mod companion;
 pub(crate) mod current;
 mod duties;
 mod finalizer;
@@ -11,9 +12,11 @@ mod record;
 mod shields;
 pub(crate) mod trace;
 mod watched;
+mod weak;
 
 pub(crate) use budget::{Budgets, Share};
 pub(crate) use callbacks::{Callbacks, OnEnd, OnProgress};
+pub(crate) use companion::{Companion, During};
 pub(crate) use duties::{Duties, Helper, Joined};
 pub use finalizer::Cleanup;
 pub(crate) use finalizer::Finalizer;
@@ -21,3 +24,4 @@ pub use handle::Operation;
 pub(crate) use record::{About, Ending, Record};
 pub(crate) use shields::{Farewell, Held, Shields};
 pub(crate) use watched::Watched;
+pub use weak::WeakOperation;

@@ -32,7 +32,7 @@ use tracing::Span;
 
 use super::current::Shielded;
 use super::watched::Watched;
-use super::{Budgets, Callbacks, Duties, Operation, callbacks, trace};
+use super::{Budgets, Callbacks, Companion, Duties, Operation, callbacks, trace};
 use parent::EndedParent;
 
 /// See the module's documentation.
@@ -312,6 +312,23 @@ impl Record {
         for callback in all {
             callbacks::call(what, || callback(&context));
         }
+    }
+
+    /// Begins what goes beside it, and keeps that until its end.
+    pub(crate) fn begin_companions(&self, with: &Operation, mut all: Vec<Box<dyn Companion>>) {
+        if all.is_empty() {
+            return;
+        }
+        for companion in &mut all {
+            callbacks::call("during", || companion.begin(with));
+        }
+        self.change(|changing| changing.callbacks.companions = all);
+    }
+
+    /// From now on somebody who has no handle may ask it to stop, and see how it ends.
+    pub(super) fn expect_visitors(&self) {
+        self.token();
+        self.late();
     }
 
     pub(super) fn set_watched(&self, watched: Watched) {

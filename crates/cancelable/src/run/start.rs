@@ -192,21 +192,21 @@ fn start_with(
     if !more.registries.is_empty() {
         Watched::by(&more.registries, &record);
     }
+    let operation = Operation { record };
+    let record = &operation.record;
+    record.begin_companions(&operation, more.companions);
     let watch = (!more.sources.is_empty() || !more.signals.is_empty()).then(|| {
         let mut watch = Box::new(Watch {
             sources: any_of(more.sources),
             known: None,
-            signals: listen(&record, &more.signals),
+            signals: listen(record, &more.signals),
             has_let_go: false,
             panicked: None,
         });
-        watch.begin(&record, now);
+        watch.begin(record, now);
         watch
     });
-    Started {
-        operation: Operation { record },
-        watch,
-    }
+    Started { operation, watch }
 }
 
 /// Cancels an operation whose time is up, unless it was before.

@@ -5,6 +5,7 @@ mod attribute;
 mod basics;
 mod blocking;
 mod budgets;
+mod companions;
 mod compile_fail;
 mod conditions;
 mod counts;
