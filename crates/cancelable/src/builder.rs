@@ -1,15 +1,18 @@
 //! [`Cancelable`], which says how an operation may end before there is one.
 
+mod heard;
+
 use std::fmt;
-use std::sync::Arc;
 use std::time::Duration;
 
-use cancelable_core::{CancellationToken, OperationContext, Progress, Registry};
+use cancelable_core::{CancellationToken, Reason, Registry};
 use serde_json::Value;
 use tokio::time::Instant;
 
 use crate::Signal;
-use crate::operation::{About, Callbacks, Cleanup, Companion, During, Finalizer, Operation};
+use crate::operation::{
+    About, Callbacks, Cleanup, Companion, During, Finalizer, Graces, Operation,
+};
 use crate::source::{self, Answer, BoxedSource, Source};
 
 /// How an operation may end: time limits, tokens, signals, conditions, and whom to tell. Nothing runs until it is
@@ -52,7 +55,7 @@ pub(crate) struct More {
     pub(crate) signals: Vec<Signal>,
     pub(crate) sources: Vec<BoxedSource>,
     pub(crate) registries: Vec<Registry>,
-    pub(crate) grace: Option<Duration>,
+    pub(crate) graces: Graces,
     pub(crate) finalizers: Vec<Finalizer>,
     pub(crate) companions: Vec<Box<dyn Companion>>,
     /// `None` while nobody wants to hear anything.
@@ -257,9 +260,51 @@ impl Cancelable {
     ///
     /// A body that finishes with a value in that time has finished. Spawned tasks have the same time; so have threads, after
     /// which they are left to themselves. Zero is none. While it lasts, a second signal takes its
-    /// default action. It holds for this operation's own body: one that encloses it has its own.
+    /// default action. It holds for this operation's own body: one that encloses it has its own. For a grace that depends on
+    /// why it is asked, see [`grace_on`](Self::grace_on).
     pub fn grace(mut self, grace: Duration) -> Self {
-        self.more().grace = Some(grace);
+        self.more().graces.set(grace);
+        self
+    }
+
+    /// A [`grace`](Self::grace) that holds only where it is asked to stop for this reason, in place of the one for all others.
+    ///
+    /// An operation that is cancelled with what encloses it has reason [`Parent`](Reason::Parent), and is judged by the reason
+    /// that [that one](cancelable_core::Cancellation::original) was cancelled for. For each reason the last that was said
+    /// counts; zero is none.
+    ///
+    /// ```
+    /// # #[tokio::main(flavor = "current_thread", start_paused = true)] async fn main() {
+    /// use cancelable::{Cancelable, CancellationToken, Reason};
+    /// use std::time::Duration;
+    /// use tokio::time::sleep;
+    ///
+    /// // Nobody waits for the answer to a client that has left; at a shutdown it may still be given.
+    /// let answer = async |why: Reason| {
+    ///     let token = CancellationToken::new();
+    ///     let plan = Cancelable::new().token(&token).grace_on(Reason::Shutdown, Duration::from_secs(10));
+    ///     let body = async |_| {
+    ///         token.cancel_with(why);
+    ///         sleep(Duration::from_secs(3)).await;
+    ///         "the answer"
+    ///     };
+    ///     plan.run(body).await
+    /// };
+    /// assert_eq!(answer(Reason::Shutdown).await, Ok("the answer"));
+    /// assert!(answer(Reason::Disconnected).await.is_err());
+    /// # }
+    /// ```
+    pub fn grace_on(mut self, reason: Reason, grace: Duration) -> Self {
+        self.more().graces.set_on(reason, grace);
+        self
+    }
+
+    /// The graces that `operation` has, for a part of its work.
+    #[cfg(feature = "backon")]
+    pub(crate) fn graces_of(mut self, operation: &Operation) -> Self {
+        if let Some(duties) = operation.record.duties_if_any() {
+            self.more().graces = duties.graces.clone();
+        }
         self
     }
 
@@ -353,56 +398,12 @@ impl Cancelable {
         self
     }
 
-    /// Has `callback` called as the operation starts.
-    ///
-    /// Callbacks of all kinds run in the order of their registration, where the operation runs, and are dropped when it has
-    /// ended. One that panics is logged and harms nothing else.
-    pub fn on_start(mut self, callback: impl FnOnce(&OperationContext) + Send + 'static) -> Self {
-        self.callbacks().start.push(Box::new(callback));
-        self
-    }
-
-    /// Has `callback` called with each report of progress, its own and those of the operations inside it, and with the
-    /// operation that made it.
-    pub fn on_progress(
-        mut self,
-        callback: impl Fn(&Operation, &Progress) + Send + Sync + 'static,
-    ) -> Self {
-        self.callbacks().progress.push(Arc::new(callback));
-        self
-    }
-
-    /// Has `callback` called once it has ended with a value.
-    pub fn on_complete(
-        mut self,
-        callback: impl FnOnce(&OperationContext) + Send + 'static,
-    ) -> Self {
-        self.callbacks().complete.push(Box::new(callback));
-        self
-    }
-
-    /// Has `callback` called once it has ended because it was cancelled.
-    pub fn on_cancel(mut self, callback: impl FnOnce(&OperationContext) + Send + 'static) -> Self {
-        self.callbacks().cancel.push(Box::new(callback));
-        self
-    }
-
-    /// Has `callback` called once it has ended with an error or a panic.
-    pub fn on_error(mut self, callback: impl FnOnce(&OperationContext) + Send + 'static) -> Self {
-        self.callbacks().error.push(Box::new(callback));
-        self
-    }
-
     fn more(&mut self) -> &mut More {
         self.more.get_or_insert_default()
     }
 
     fn about(&mut self) -> &mut About {
         &mut self.more().about
-    }
-
-    fn callbacks(&mut self) -> &mut Callbacks {
-        self.more().callbacks.get_or_insert_default()
     }
 }
 

@@ -168,6 +168,38 @@ impl Cancellation {
         }
     }
 
+    /// What was cancelled in the first place: of a chain of parents the first cause that is no
+    /// [`Parent`](Reason::Parent) itself, with its own reason and message; and this one where it is none.
+    ///
+    /// The [`root_cause`](Self::root_cause) goes further, to what may have caused that one.
+    ///
+    /// ```
+    /// use cancelable_core::{CancellationToken, Cancellation, Reason};
+    ///
+    /// let server = CancellationToken::new();
+    /// let request = server.child_token();
+    /// let signal = Cancellation::new(Reason::Signal);
+    /// server.cancel_with(Cancellation::new(Reason::Shutdown).with_cause(signal));
+    ///
+    /// let why = request.cancellation().unwrap();
+    /// assert_eq!(why.reason(), Reason::Parent);
+    /// assert_eq!(why.original().reason(), Reason::Shutdown);
+    /// assert_eq!(why.root_cause().reason(), Reason::Signal);
+    /// ```
+    #[must_use]
+    pub fn original(&self) -> Self {
+        let mut root = &self.root;
+        while root.reason == Reason::Parent
+            && let Some(cause) = &root.cause
+        {
+            root = &cause.root;
+        }
+        Self {
+            root: Arc::clone(root),
+            depth: 0,
+        }
+    }
+
     /// What a child sees that is this many generations below.
     pub(crate) fn below(&self, generations: usize) -> Self {
         Self {

@@ -19,13 +19,13 @@ use cancelable_core::{Cancellation, CancellationToken, Reason};
 use parking_lot::Mutex;
 use tokio::runtime::Handle;
 
-use super::{Cleanup, Ending, Finalizer, Operation, Shields};
+use super::{Cleanup, Ending, Finalizer, Graces, Operation, Shields};
 use crate::panic::{self, Payload};
 
 /// See the module's documentation.
 #[derive(Debug, Default)]
 pub(crate) struct Duties {
-    pub(crate) grace: Option<Duration>,
+    pub(crate) graces: Graces,
     shields: Arc<Shields>,
     /// Cancelled when tasks are to stop: when the grace is over, or the future of the run is gone.
     mercy_ends: OnceLock<CancellationToken>,
@@ -61,7 +61,7 @@ pub(crate) enum Helper {
 }
 
 impl Duties {
-    pub(crate) fn new(grace: Option<Duration>, finalizers: Vec<Finalizer>) -> Self {
+    pub(crate) fn new(graces: Graces, finalizers: Vec<Finalizer>) -> Self {
         let runtime = Handle::try_current().ok();
         let state = State {
             finalizers,
@@ -69,7 +69,7 @@ impl Duties {
             ..State::default()
         };
         Self {
-            grace,
+            graces,
             state: Mutex::new(state),
             ..Self::default()
         }

@@ -141,14 +141,9 @@ where
         if let Some(name) = operation.name() {
             plan = plan.name(name);
         }
-        let grace = operation
-            .record
-            .duties_if_any()
-            .and_then(|duties| duties.grace);
-        match (*timeout, grace) {
-            (Some(timeout), _) => plan.timeout(timeout),
-            (None, Some(grace)) => plan.grace(grace),
-            (None, None) => plan,
+        match *timeout {
+            Some(timeout) => plan.timeout(timeout),
+            None => plan.graces_of(operation),
         }
     }
 

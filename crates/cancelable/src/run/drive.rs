@@ -335,7 +335,7 @@ where
         if let Some(watch) = self.driver.watch() {
             watch.let_go(operation);
         }
-        if let Some(grace) = duties.grace {
+        if let Some(grace) = operation.record.grace() {
             let rare = self.driver.rare.get_or_insert_default();
             if !rare.is_in_grace {
                 rare.is_in_grace = true;

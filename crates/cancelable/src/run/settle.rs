@@ -84,7 +84,7 @@ impl Closing {
                     return Poll::Pending;
                 };
                 if alarm.is_none() {
-                    let patience = duties.grace.unwrap_or(PATIENCE);
+                    let patience = record.grace().unwrap_or(PATIENCE);
                     // One that has no end is never out of patience.
                     alarm = asked.checked_add(patience).map(Alarm::at);
                 }

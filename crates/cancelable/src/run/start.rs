@@ -182,8 +182,8 @@ fn start_with(
         parent => Record::new(now, deadline, parent, more.about, more.callbacks),
     };
     record.shield = shield.map(Box::new);
-    if more.grace.is_some() || !more.finalizers.is_empty() {
-        record.owe(Duties::new(more.grace, more.finalizers));
+    if !more.graces.is_none() || !more.finalizers.is_empty() {
+        record.owe(Duties::new(more.graces, more.finalizers));
     }
     for token in record.tokens() {
         record.token().link(token);

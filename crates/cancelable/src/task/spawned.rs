@@ -112,8 +112,8 @@ impl<F: Future> SpawnedProjection<'_, F> {
             return false;
         }
         let duties = record.duties();
-        let is_out_of_grace =
-            duties.grace.is_none() || duties.mercy_ends().poll_cancelled(self.ends, cx).is_ready();
+        let is_out_of_grace = record.grace().is_none()
+            || duties.mercy_ends().poll_cancelled(self.ends, cx).is_ready();
         is_out_of_grace && !shields.spare(cx)
     }
 

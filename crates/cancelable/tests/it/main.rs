@@ -14,6 +14,7 @@ mod dropped;
 mod endings;
 mod finalizers;
 mod graces;
+mod graces_by_reason;
 mod hostile;
 #[cfg(feature = "tokio-util")]
 mod interop;

@@ -1,6 +1,7 @@
 //! Cancels end attempts that would be made again, in whatever they come.
 
 use std::error::Error;
+use std::future::pending;
 use std::io;
 use std::time::Duration;
 
@@ -210,7 +211,7 @@ async fn an_attempt_that_is_cancelled_by_itself_is_not_retried() {
                         .cancel_with(Cancellation::new(Reason::Timeout).with_message("this one"));
                     match gives_error {
                         true => fail(attempt).await,
-                        false => std::future::pending().await,
+                        false => pending().await,
                     }
                 };
                 op.retry(every(secs(1)), attempts).run().await
@@ -257,7 +258,7 @@ async fn a_retry_that_is_dropped_drops_its_attempt() {
                 op.retry(every(secs(1)), async |attempt: Operation| {
                     handle.keep(&attempt);
                     let _dropped = log.note_on_drop("dropped");
-                    std::future::pending::<io::Result<()>>().await
+                    pending::<io::Result<()>>().await
                 })
                 .run(),
             );
@@ -285,4 +286,23 @@ async fn law_o9_attempts_are_current_outside_of_the_body_as_well() {
     let parent = op.retry(every(secs(1)), attempts).run().await;
     assert_eq!(parent.unwrap().as_deref(), Some(op.id()));
     assert!(Operation::current().is_none());
+}
+
+#[tokio::test(start_paused = true)]
+async fn law_o6_an_attempt_has_the_graces_of_its_operation() {
+    for (reason, grace) in [(Reason::Shutdown, 10), (Reason::Disconnected, 0)] {
+        // Whatever caused that has no say.
+        let why = Cancellation::new(reason).with_cause(Reason::Signal.into());
+        let start = Instant::now();
+        let plan = Cancelable::new().grace_on(Reason::Shutdown, secs(10));
+        let outcome = plan.run(async |op| {
+            let attempt = async |_| {
+                op.cancel_with(why.clone());
+                pending::<io::Result<()>>().await
+            };
+            op.retry(every(secs(1)), attempt).run().await.map_err(drop)
+        });
+        assert_ne!(outcome.await, Ok(Ok(())));
+        assert_eq!(start.elapsed(), secs(grace), "after an ask with {reason}");
+    }
 }

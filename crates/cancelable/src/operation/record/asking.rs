@@ -153,14 +153,20 @@ impl Record {
         self.asked().map(|asked| asked.noticed)
     }
 
+    /// How long it may go on after what asked it to stop; `None` where that is no time at all.
+    pub(crate) fn grace(&self) -> Option<Duration> {
+        let duties = self.duties_if_any()?;
+        duties.graces.after(&self.asked()?.why)
+    }
+
     /// Whether it was asked to stop, and has no time left to do so by itself.
     pub(crate) fn is_out_of_grace(&self) -> bool {
-        let Some(Asked { noticed, .. }) = self.asked() else {
+        let Some(Asked { why, noticed }) = self.asked() else {
             return false;
         };
         match self.duties_if_any() {
             None => true,
-            Some(duties) => match duties.grace {
+            Some(duties) => match duties.graces.after(why) {
                 None => true,
                 Some(_) if duties.mercy_ends().is_cancelled() => true,
                 // One so long that it has no end leaves all the time there is.
