@@ -7,6 +7,7 @@
 //!    may call anything.
 //! 2. **A cancel is heard on the loop's own thread**: whoever cancels elsewhere leaves word, and wakes the loop.
 
+mod deadlines;
 mod done;
 mod exit;
 mod fork;
@@ -24,6 +25,8 @@ mod token;
 /// See the crate's documentation.
 #[pyo3::pymodule(gil_used = false)]
 mod _core {
+    #[pymodule_export]
+    use crate::deadlines::{DeadlineHeaders, write_remaining};
     #[pymodule_export]
     use crate::loops::{Home, call_at};
     #[pymodule_export]

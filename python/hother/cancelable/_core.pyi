@@ -1,4 +1,4 @@
-from collections.abc import AsyncIterator, Callable, Coroutine, Generator
+from collections.abc import AsyncIterator, Callable, Coroutine, Generator, Iterable
 from contextlib import AbstractContextManager
 from datetime import datetime
 from typing import Any, ClassVar, Self, final
@@ -14,6 +14,7 @@ __all__ = [
     "DONE",
     "CallbackRegistration",
     "Context",
+    "DeadlineHeaders",
     "Events",
     "Home",
     "Machine",
@@ -23,6 +24,7 @@ __all__ = [
     "Token",
     "Why",
     "call_at",
+    "write_remaining",
 ]
 
 DONE: Coroutine[Any, Any, None]
@@ -39,6 +41,24 @@ def call_at(at: float, called: Callable[[], object]) -> _Armed: ...
 @final
 class _Armed:
     def close(self) -> None: ...
+
+@final
+class DeadlineHeaders:
+    def __new__(
+        cls,
+        *,
+        own: bool = False,
+        grpc: bool = False,
+        connect: bool = False,
+        envoy: bool = False,
+        at_least: float = 0.0,
+        at_most: float | None = None,
+    ) -> Self: ...
+    def read(self, fields: Iterable[tuple[bytes, bytes] | list[bytes]]) -> float | None: ...
+    @property
+    def malformed(self) -> int: ...
+
+def write_remaining(remaining: float, header: str = "x-cancelable-timeout-ms") -> bytes | None: ...
 
 @final
 class Machine:
