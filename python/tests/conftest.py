@@ -16,6 +16,7 @@ let everything run with `support.loops.settle`.
 
 import gc
 import inspect
+import signal
 from functools import partial
 
 import pytest
@@ -31,6 +32,15 @@ def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
         if "loop_name" not in metafunc.fixturenames:
             metafunc.fixturenames.append("loop_name")
         metafunc.parametrize("loop_name", names)
+
+
+def pytest_configure() -> None:
+    """Takes an interrupt for one, in the programs that tests start as well.
+
+    A shell has what it runs in the background ignore it, and whatever that starts inherits this.
+    """
+    if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
+        signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
 def pytest_collection_finish() -> None:
