@@ -14,9 +14,9 @@ pub(crate) fn error(py: Python<'_>, text: &str, error: &PyErr) {
 fn try_error(py: Python<'_>, text: &str, error: &PyErr) -> PyResult<()> {
     static LOGGER: PyOnceLock<Py<PyAny>> = PyOnceLock::new();
     let logger = LOGGER.get_or_try_init(py, || {
-        let logging = py.import("logging")?;
+        let logging = py.import("hother.cancelable.utils.logging")?;
         logging
-            .call_method1("getLogger", ("hother.cancelable",))
+            .call_method1("get_logger", ("hother.cancelable",))
             .map(Bound::unbind)
     })?;
     let how = PyDict::new(py);

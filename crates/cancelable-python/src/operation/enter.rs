@@ -6,6 +6,7 @@ use std::task::{Context, Waker};
 use cancelable_core::{CancellationToken, Origin, Reason, WakerSlot};
 use pyo3::exceptions::PyRuntimeError;
 use pyo3::prelude::*;
+use pyo3::sync::PyOnceLock;
 
 use super::Operation;
 use super::delivery::{Delivery, Scope};
@@ -27,6 +28,7 @@ impl Operation {
     ) -> PyResult<()> {
         let py = slf.py();
         let this = slf.get();
+        load_what_ends_one(py)?;
         let home = Home::current(py)?.ok_or_else(no_loop)?;
         let task = home.current_task(py)?;
         let cancels_before = home.cancels_of(py, &task)?;
@@ -239,6 +241,16 @@ impl Operation {
         let delivery = self.delivery();
         delivery.is_some_and(|it| it.task.is(task) && it.grace.is_none())
     }
+}
+
+/// Has the Python half import what an operation ends with, once.
+fn load_what_ends_one(py: Python<'_>) -> PyResult<()> {
+    static LOADED: PyOnceLock<()> = PyOnceLock::new();
+    LOADED.get_or_try_init(py, || {
+        let cancelable = py.import("hother.cancelable.core.cancelable")?;
+        cancelable.call_method0("load_what_ends_one").map(drop)
+    })?;
+    Ok(())
 }
 
 fn no_loop() -> PyErr {

@@ -128,7 +128,7 @@ impl Listeners {
         if result.is_none() || !result.hasattr("__await__")? {
             return Ok(());
         }
-        let module = "hother.cancelable.core._callbacks";
+        let module = "hother.cancelable.core.awaiting";
         let home = match listener.home {
             Some(home) => Some(home),
             None => Home::current(py)?,

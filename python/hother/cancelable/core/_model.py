@@ -8,13 +8,14 @@ from __future__ import annotations
 
 import copy
 import copyreg
-import inspect
-import json
 import sys
 from collections.abc import Iterator, Mapping
 from datetime import UTC, datetime
 from enum import Enum
-from typing import Any, ClassVar, NamedTuple, Self, get_origin
+from typing import TYPE_CHECKING, Any, ClassVar, NamedTuple, Self, get_origin
+
+if TYPE_CHECKING:
+    from inspect import Parameter, Signature
 
 
 class _Missing:
@@ -52,13 +53,21 @@ class ModelField(NamedTuple):
         return self.default is REQUIRED or (asked is not None and asked() is True)
 
 
+class _SignatureOfModel:
+    """The signature of a model, by its fields: made when somebody asks, since what makes one takes long to import."""
+
+    def __get__(self, _instance: object, cls: type[Model]) -> Signature | None:
+        # One's own `__init__` says for itself what it takes.
+        return None if "__init__" in cls.__dict__ else _signature(cls.model_fields)
+
+
 class Model:
     """The part of pydantic's `BaseModel` that programs use, without pydantic."""
 
     __slots__ = ()
 
     model_fields: ClassVar[dict[str, ModelField]] = {}
-    __signature__: ClassVar[inspect.Signature | None] = None
+    __signature__ = _SignatureOfModel()
     _native_fields: ClassVar[tuple[str, ...]] = ()
     # What subclasses have declared, also their private fields; none where there is nothing to set.
     _own_fields: ClassVar[dict[str, ModelField] | None] = None
@@ -71,9 +80,6 @@ class Model:
             cls._own_fields = (cls._own_fields or {}) | declared
             public = {name: it for name, it in declared.items() if not it.is_private}
             cls.model_fields = cls.model_fields | public
-        # One's own `__init__` says for itself what it takes.
-        has_init = "__init__" in cls.__dict__
-        cls.__signature__ = None if has_init else _signature(cls.model_fields)
 
     def _fill(self, data: Mapping[str, Any]) -> None:
         """Set the fields from `data`, and those of a subclass that are not there from their defaults.
@@ -125,6 +131,8 @@ class Model:
     def model_dump_json(self, *, indent: int | None = None, **options: Any) -> str:
         """Give the fields as JSON; options as `model_dump` has them."""
         options["mode"] = "json"
+        import json  # noqa: PLC0415, since few programs need it
+
         separators = (",", ":") if indent is None else None
         dumped = self.model_dump(**options)
         return json.dumps(dumped, indent=indent, separators=separators, ensure_ascii=False)
@@ -151,6 +159,8 @@ class Model:
     @classmethod
     def model_validate_json(cls, json_data: str | bytes | bytearray, **options: Any) -> Self:
         """Make one from what `model_dump_json` gave."""
+        import json  # noqa: PLC0415, as above
+
         return cls.model_validate(json.loads(json_data), **options)
 
     @classmethod
@@ -211,7 +221,8 @@ def _annotations(cls: type) -> dict[str, Any]:
         import annotationlib  # noqa: PLC0415
 
         return annotationlib.get_annotations(cls, format=annotationlib.Format.FORWARDREF)
-    return inspect.get_annotations(cls)
+    # What it was annotated with itself, and not what its bases were.
+    return dict(cls.__dict__.get("__annotations__", {}))  # noqa: RUF063, since `inspect` takes long to import
 
 
 def _is_of_class(annotation: Any) -> bool:
@@ -220,21 +231,21 @@ def _is_of_class(annotation: Any) -> bool:
     return annotation is ClassVar or get_origin(annotation) is ClassVar
 
 
-def _signature(fields: dict[str, ModelField]) -> inspect.Signature:
-    def parameter(name: str, field: ModelField) -> inspect.Parameter:
+def _signature(fields: dict[str, ModelField]) -> Signature:
+    from inspect import Parameter, Signature  # noqa: PLC0415, as above
+
+    def parameter(name: str, field: ModelField) -> Parameter:
         if field.is_required:
-            default: Any = inspect.Parameter.empty
+            default: Any = Parameter.empty
         elif field.default is FACTORY or hasattr(field.default, "default_factory"):
             default = FACTORY
         else:
             default = field.default
-        return inspect.Parameter(
-            name, inspect.Parameter.KEYWORD_ONLY, default=default, annotation=field.annotation
-        )
+        return Parameter(name, Parameter.KEYWORD_ONLY, default=default, annotation=field.annotation)
 
     parameters = [parameter(name, field) for name, field in fields.items()]
     # One that is required may well come after others that are not: they are given by keyword.
-    return inspect.Signature(parameters, return_annotation=None)
+    return Signature(parameters, return_annotation=None)
 
 
 def _plain(value: Any, *, is_json: bool) -> Any:

@@ -42,10 +42,3 @@ async def call_all_at_the_end(
         await call_all(what, callbacks, *args)
     if scope.cancelled_caught:
         _log.warning("%s callback was stopped: it took longer than %s s", what, END_LIMIT)
-
-
-def checked(callback: C) -> C:
-    """`callback`, which can be called."""
-    if not callable(callback):
-        raise TypeError(f"callback must be callable, got {type(callback).__name__}")
-    return callback

@@ -3,22 +3,17 @@
 from __future__ import annotations
 
 import functools
-import math
 from contextlib import asynccontextmanager
-from datetime import timedelta
 from typing import TYPE_CHECKING, Any, Literal, ParamSpec, Self, TypeVar
 
 from hother.cancelable import _core
 
-from .callbacks import call_all, checked
-from .closing import close, close_elsewhere
 from .current import current, current_operation, is_shielded, restore
-from .extras import Extras
+from .lengths import seconds
 from .models import CancelationReason
-from .raised import raise_asked
 from .registry import OperationRegistry
+from .said import Said
 from .scopes import new_scope
-from .streams import KEPT
 
 if TYPE_CHECKING:
     from collections.abc import (
@@ -30,16 +25,16 @@ if TYPE_CHECKING:
         Iterable,
     )
     from contextlib import AbstractAsyncContextManager
+    from datetime import timedelta
     from types import TracebackType
     from typing import Protocol
 
     from anyio import CancelScope
 
     from hother.cancelable.sources.base import CancelationSource
-    from hother.cancelable.types import ErrorCallbackType, ProgressCallbackType, StatusCallbackType
 
+    from .closing import close, close_elsewhere  # noqa: TC004, since `load_what_ends_one` imports them
     from .tasks import OperationTask
-    from .token import CancelationToken
 
 __all__ = ["Cancelable", "current_operation"]
 
@@ -59,7 +54,7 @@ Raises = Literal["cancelled", "error", "suppress"]
 """What leaves an operation that was cancelled: an error that is a `CancelledError` too, just the error, or nothing."""
 
 
-class Cancelable(_core.Operation):
+class Cancelable(Said):
     """Work that may be cancelled: entered by `async with`, and ended by whatever fires first.
 
     What may end it is said beforehand (`with_timeout`, `with_token`, `add_source`, `combine`, …). Inside the body a cancel is a
@@ -70,9 +65,8 @@ class Cancelable(_core.Operation):
             data = await fetch(url)
     """
 
-    __slots__ = ("__dict__", "_extras", "_is_registered", "_restore", "_scope")
+    __slots__ = ("__dict__", "_is_registered", "_restore", "_scope")
 
-    _extras: Extras | None
     _scope: CancelScope | Literal["native", "none yet"]
 
     _is_shield = False
@@ -114,81 +108,6 @@ class Cancelable(_core.Operation):
         for source in sources:
             self.add_source(source)
 
-    @classmethod
-    def with_timeout(
-        cls,
-        timeout: float | timedelta,
-        operation_id: str | None = None,
-        name: str | None = None,
-        **kwargs: Any,
-    ) -> Cancelable:
-        """One that is cancelled `timeout` seconds after it is entered."""
-        limit = seconds("Timeout", timeout)
-        if name is None:
-            name = f"timeout_{limit if type(timeout) is timedelta else timeout}s"
-        operation = cls(operation_id, name, **kwargs)
-        operation._limit(limit)
-        return operation
-
-    @classmethod
-    def with_token(
-        cls,
-        token: CancelationToken,
-        operation_id: str | None = None,
-        name: str | None = None,
-        **kwargs: Any,
-    ) -> Cancelable:
-        """One that is cancelled with `token`, which is its token: to cancel it is to cancel that."""
-        operation = cls(operation_id, name or "token_based", **kwargs)
-        operation._set_token(token)
-        return operation
-
-    @classmethod
-    def with_signal(
-        cls,
-        *signals: int,
-        operation_id: str | None = None,
-        name: str | None = None,
-        **kwargs: Any,
-    ) -> Cancelable:
-        """One that is cancelled when the process receives one of `signals`: SIGINT or SIGTERM, where none are given."""
-        from hother.cancelable.sources.signal import (  # noqa: PLC0415, since sources need operations
-            SignalSource,
-        )
-
-        operation = cls(operation_id, name or "signal_based", **kwargs)
-        return operation.add_source(SignalSource(*signals))
-
-    @classmethod
-    def with_condition(
-        cls,
-        condition: Callable[[], bool | Awaitable[bool]],
-        check_interval: float = 0.1,
-        condition_name: str | None = None,
-        operation_id: str | None = None,
-        name: str | None = None,
-        **kwargs: Any,
-    ) -> Cancelable:
-        """One that is cancelled when `condition` answers true, which is asked every `check_interval` seconds."""
-        from hother.cancelable.sources.condition import (  # noqa: PLC0415, since sources need operations
-            ConditionSource,
-        )
-
-        operation = cls(operation_id, name or "condition_based", **kwargs)
-        return operation.add_source(ConditionSource(condition, check_interval, condition_name))
-
-    def add_source(self, source: CancelationSource | CancelationToken) -> Self:
-        """Has it be cancelled when `source` fires, too. One that runs listens from now on; call it on its loop then."""
-        from hother.cancelable.sources.composite import (  # noqa: PLC0415, since sources need operations
-            as_source,
-        )
-
-        source = as_source(source)
-        if self.is_running:
-            self._more.start(self, source)
-        self._more.sources.append(source)
-        return self
-
     def combine(self, *others: Cancelable) -> Cancelable:
         """One that ends on whatever would end this one or one of `others`, whichever fires first.
 
@@ -213,44 +132,6 @@ class Cancelable(_core.Operation):
             parts = others
         combined._take_over(parts)
         return combined
-
-    def on_progress(self, callback: ProgressCallbackType) -> Self:
-        """Has `callback(operation_id, message, metadata)` called for every report, its own and those of what runs inside."""
-        self._more.on_progress.append(checked(callback))
-        return self
-
-    def on_start(self, callback: StatusCallbackType) -> Self:
-        """Has `callback(context)` called when it starts."""
-        self._more.on_start.append(checked(callback))
-        return self
-
-    def on_complete(self, callback: StatusCallbackType) -> Self:
-        """Has `callback(context)` called when it ended by itself."""
-        self._more.on_complete.append(checked(callback))
-        return self
-
-    def on_cancel(self, callback: StatusCallbackType) -> Self:
-        """Has `callback(context)` called when it ended cancelled."""
-        self._more.on_cancel.append(checked(callback))
-        return self
-
-    def on_error(self, callback: ErrorCallbackType) -> Self:
-        """Has `callback(context, error)` called when it failed."""
-        self._more.on_error.append(checked(callback))
-        return self
-
-    def finalizer(
-        self, f: Callable[[], Awaitable[object] | object], timeout: float | timedelta = 30
-    ) -> Self:
-        """Has `f()` called, and awaited, once the body is over, whichever way that ended: the last registered first.
-
-        Each may take `timeout` seconds. Nothing that cancels the body or what encloses it cancels one; one that fails is logged.
-        They may be registered while it runs, too, and run once.
-        """
-        if not callable(f):
-            raise TypeError(f"f must be a callable without arguments, got {type(f).__name__}")
-        self._more.finalizers.append((f, seconds("Timeout", timeout)))
-        return self
 
     def spawn(self, coro: Coroutine[Any, Any, T], *, name: str | None = None) -> OperationTask[T]:
         """Starts `coro` as a task that works for this operation, which is current there, and does not outlive it.
@@ -361,6 +242,8 @@ class Cancelable(_core.Operation):
         """
         acting = self._settle_base()
         if acting._is_asked() and not is_shielded(acting):
+            from .raised import raise_asked  # noqa: PLC0415, since it needs asyncio
+
             await raise_asked(acting)
 
     async def report_progress(self, message: Any, metadata: dict[str, Any] | None = None) -> None:
@@ -372,9 +255,7 @@ class Cancelable(_core.Operation):
         while reporter is not None:
             extras = reporter._extras
             if extras is not None:
-                fresh = [it for it in extras.on_progress if id(it) not in told_already]
-                told_already.update(map(id, fresh))
-                await call_all("progress", fresh, operation_id, message, metadata)
+                await extras.report(told_already, operation_id, message, metadata)
             reporter = reporter._above() or (
                 None if extras is None else extras.base or extras.acts_on
             )
@@ -392,16 +273,7 @@ class Cancelable(_core.Operation):
         newest 1000 of them, are then `context.partial_result`. With `report_interval`, progress is reported every so many items.
         """
         extras = self._settle_base()._more
-        source = aiter(async_iter)
-        stream = _core.Stream(
-            self,
-            source,
-            extras.streams,
-            report_interval,
-            KEPT if buffer_partial else 0,
-        )
-        extras.streams.add(stream)
-        return stream
+        return extras.open_stream(self, aiter(async_iter), report_interval, buffer_partial)
 
     def wrap(self, operation: Callable[P, Awaitable[R]]) -> Callable[P, Awaitable[R]]:
         """`operation`, but not begun once this one was asked to stop: it raises a plain `CancelledError` then."""
@@ -438,19 +310,6 @@ class Cancelable(_core.Operation):
         """The operation whose cancel it is that is heard of here."""
         return self
 
-    def _take_over(self, parts: Iterable[Cancelable]) -> None:
-        """Has it end on whatever ends one of `parts`, too."""
-        for part in parts:
-            self._combine(part)
-            if part._extras is not None:
-                self._more.take_over(part._extras)
-
-    @property
-    def _more(self) -> Extras:
-        if self._extras is None:
-            self._extras = Extras()
-        return self._extras
-
     def _settle_base(self) -> Cancelable:
         """Has what was combined with a running operation act on that, at the first use of the handle; which one it acts on."""
         extras = self._extras
@@ -461,24 +320,15 @@ class Cancelable(_core.Operation):
         return extras.acts_on or self
 
 
+def load_what_ends_one() -> None:
+    """Imports what an operation ends with, as the first one is entered.
+
+    It needs asyncio, for which a program that only imports this does not wait. And where an operation ends with the interpreter,
+    nothing can be imported.
+    """
+    global close, close_elsewhere  # noqa: PLW0603, since they are imported once for the process
+    from .closing import close, close_elsewhere  # noqa: PLC0415
+
+
 # What `_leave` gives.
 _NOT_ENTERED, _QUIETLY, _ELSEWHERE, _STRANDED = 0, 1, 3, 4
-
-
-def seconds(what: str, given: float | timedelta) -> float:
-    """A length of time as seconds; `what` is what errors call it."""
-    try:
-        if (type(given) is float or type(given) is int) and given > 0:
-            # What nearly all of them are.
-            return float(given)
-        length = given.total_seconds() if isinstance(given, timedelta) else given
-        if isinstance(length, bool) or not isinstance(length, int | float):
-            raise TypeError(
-                f"{what} must be a number of seconds or a timedelta, got {type(given).__name__}"
-            )
-        if not length > 0:
-            raise ValueError(f"{what} must be positive, got {length}")
-        return float(length)
-    except OverflowError:
-        # An integer that is as good as never.
-        return math.inf

@@ -12,6 +12,7 @@ from hother.cancelable import _core
 from .callbacks import call_all_at_the_end
 from .current import around, restore
 from .exceptions import CancelationError, told
+from .leaving import leaving
 from .models import CancelationReason
 from .raised import is_cancel_of_ours, is_raised_by
 
@@ -174,8 +175,9 @@ async def _end(
     raises = "cancelled" if extras is None else extras.raises
     if not is_caught or raises == "suppress" or why is None:
         return None
+    leaves = told(why, operation.context)
     is_cancelled_error = raises == "cancelled" and isinstance(error, asyncio.CancelledError)
-    return told(why, operation.context, is_cancelled_error=is_cancelled_error)
+    return leaving(leaves) if is_cancelled_error else leaves
 
 
 async def _settle(

@@ -7,7 +7,6 @@ takes it for a cancel, and `except TimeoutError` catches a timeout.
 
 from __future__ import annotations
 
-import asyncio
 from typing import TYPE_CHECKING, Any
 
 from .models import CancelationReason
@@ -42,13 +41,10 @@ class CancelationError(Exception):
 
     def __reduce__(self) -> tuple[Any, ...]:
         kind = type(self)
-        is_leaving = kind in _LEAVING.values()
-        return _revived, (
-            kind.__mro__[1] if is_leaving else kind,
-            is_leaving,
-            self.args,
-            self.__dict__,
-        )
+        kept = (self.args, self.__dict__)
+        if "_is_leaving" in kind.__dict__:
+            return _revived, (kind.__mro__[1], True, *kept)
+        return _revived, (kind, False, *kept)
 
 
 class TimeoutCancelation(CancelationError, TimeoutError):
@@ -120,15 +116,8 @@ class ParentCancelation(CancelationError):
         self._tell(CancelationReason.PARENT, default if message is None else message, context)
 
 
-def told(why: Why, context: OperationContext, *, is_cancelled_error: bool) -> CancelationError:
-    """The error that tells `why`, of the kind that fits; as a `CancelledError` as well, where that is wanted."""
-    error = _told(why, context)
-    if is_cancelled_error:
-        return _revived(type(error), True, error.args, error.__dict__)
-    return error
-
-
-def _told(why: Why, context: OperationContext) -> CancelationError:
+def told(why: Why, context: OperationContext) -> CancelationError:
+    """The error that tells `why`, of the kind that fits."""
     message = why.message
     match why.reason:
         # Whoever cancels by hand may give a reason without what fired: then none is made up.
@@ -161,51 +150,23 @@ def _word(reason: Any) -> str:
     return reason.value if isinstance(reason, CancelationReason) else str(reason)
 
 
-def _revived(
-    kind: type[CancelationError], is_leaving: bool, args: tuple[Any, ...], fields: dict[str, Any]
+def revived(
+    kind: type[CancelationError], args: tuple[Any, ...], fields: dict[str, Any]
 ) -> CancelationError:
     """An error as it was, without calling an `__init__` that may want other arguments."""
-    kind = _LEAVING[kind] if is_leaving else kind
     error = kind.__new__(kind, *args)
     error.args = args
     error.__dict__.update(fields)
     return error
 
 
-class _Cancelation(CancelationError, asyncio.CancelledError):
-    pass
+def _revived(
+    kind: type[CancelationError], is_leaving: bool, args: tuple[Any, ...], fields: dict[str, Any]
+) -> CancelationError:
+    error = revived(kind, args, fields)
+    if not is_leaving:
+        return error
+    # An error that is asyncio's as well needs asyncio.
+    from .leaving import leaving  # noqa: PLC0415
 
-
-class _Timeout(TimeoutCancelation, asyncio.CancelledError):
-    pass
-
-
-class _Manual(ManualCancelation, asyncio.CancelledError):
-    pass
-
-
-class _Signal(SignalCancelation, asyncio.CancelledError):
-    pass
-
-
-class _Condition(ConditionCancelation, asyncio.CancelledError):
-    pass
-
-
-class _Parent(ParentCancelation, asyncio.CancelledError):
-    pass
-
-
-_LEAVING: dict[type[CancelationError], type[CancelationError]] = {
-    CancelationError: _Cancelation,
-    TimeoutCancelation: _Timeout,
-    ManualCancelation: _Manual,
-    SignalCancelation: _Signal,
-    ConditionCancelation: _Condition,
-    ParentCancelation: _Parent,
-}
-
-# Programs, logs and tracebacks see the class by the name that is documented.
-for _shown, _hidden in _LEAVING.items():
-    _hidden.__name__ = _hidden.__qualname__ = _shown.__name__
-    _hidden.__doc__ = _shown.__doc__
+    return leaving(error)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from anyio import CancelScope
 
@@ -12,10 +12,10 @@ from hother.cancelable import _core
 from .callbacks import call_all
 from .closing import said_by
 from .models import CancelationReason
-from .streams import stop
+from .streams import KEPT, stop
 
 if TYPE_CHECKING:
-    from collections.abc import Awaitable, Callable
+    from collections.abc import AsyncIterator, Awaitable, Callable
 
     from hother.cancelable._core import Stream, Why
     from hother.cancelable.sources._hearers import OfOperation
@@ -25,6 +25,8 @@ if TYPE_CHECKING:
     from .finalizers import Finalizer
     from .tasks import Tasks
     from .token import CancelationToken
+
+T = TypeVar("T")
 
 
 class Extras:
@@ -184,6 +186,31 @@ class Extras:
 
         for ended in tuple(self.left_behind):
             ended.on_cancel(one_ended)
+
+    async def report(
+        self,
+        told_already: set[int],
+        operation_id: str,
+        message: Any,
+        metadata: dict[str, Any] | None,
+    ) -> None:
+        """Tells of progress whoever has not been told already."""
+        fresh = [it for it in self.on_progress if id(it) not in told_already]
+        told_already.update(map(id, fresh))
+        await call_all("progress", fresh, operation_id, message, metadata)
+
+    def open_stream(
+        self,
+        operation: Cancelable,
+        source: AsyncIterator[T],
+        report_interval: int | None,
+        is_kept: bool,
+    ) -> Stream:
+        """The items of `source` as `operation` takes them."""
+        kept = KEPT if is_kept else 0
+        stream = _core.Stream(operation, source, self.streams, report_interval, kept)
+        self.streams.add(stream)
+        return stream
 
     async def close_streams(self) -> None:
         """Closes the streams that the body has left open, as `break` does."""

@@ -60,7 +60,7 @@ def is_cancel_of_ours(error: BaseException) -> bool:
 def _told(operation: Cancelable) -> CancelationError:
     why = operation._asked()
     assert why is not None, "it is called for an operation that was asked"
-    return told(why, operation.context, is_cancelled_error=False)
+    return told(why, operation.context)
 
 
 def _is_in_task_of_asyncio() -> bool:

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import sys
+from typing import TYPE_CHECKING
 
-from anyio import CancelScope
+if TYPE_CHECKING:
+    from anyio import CancelScope
 
 _of_asyncio: type[CancelScope] | None = None
 
@@ -16,8 +18,12 @@ def new_scope() -> CancelScope:
     there is one kind, and the class that was given once is that of every scope.
     """
     global _of_asyncio  # noqa: PLW0603, since it is looked up once for the process
-    if "trio" in sys.modules:
-        return CancelScope()
-    if _of_asyncio is None:
-        _of_asyncio = type(CancelScope())
+    if _of_asyncio is None or "trio" in sys.modules:
+        # With the first operation that runs, and not with the package.
+        from anyio import CancelScope  # noqa: PLC0415
+
+        scope = CancelScope()
+        if "trio" not in sys.modules:
+            _of_asyncio = type(scope)
+        return scope
     return _of_asyncio()

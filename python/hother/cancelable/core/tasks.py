@@ -188,7 +188,7 @@ def _cancelled(operation: Cancelable) -> CancelationError:
     why = operation._asked()
     if why is None:
         return ManualCancelation("the task was cancelled", operation.context)
-    return told(why, operation.context, is_cancelled_error=False)
+    return told(why, operation.context)
 
 
 def _is_asyncio() -> bool:

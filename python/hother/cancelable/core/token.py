@@ -2,13 +2,10 @@
 
 from __future__ import annotations
 
-import asyncio
+import sys
 import threading
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any, ClassVar
-
-import anyio
-import anyio.lowlevel
 
 from hother.cancelable import _core
 
@@ -80,6 +77,9 @@ class CancelationToken(Model, _core.Token):
 
     async def wait_for_cancel(self) -> None:
         """Wait until it is cancelled. This may be given up at any time, and leaves nothing behind."""
+        # Where nobody awaits, neither is imported.
+        import anyio  # noqa: PLC0415
+
         if self.is_cancelled:
             await anyio.lowlevel.checkpoint()
             return
@@ -92,7 +92,8 @@ class CancelationToken(Model, _core.Token):
 
     def wait(self, timeout: float | None = None) -> bool:
         """Sleep until it is cancelled, for `timeout` seconds at most; whether it is. For threads: it blocks."""
-        if asyncio._get_running_loop() is not None:
+        asyncio = sys.modules.get("asyncio")
+        if asyncio is not None and asyncio._get_running_loop() is not None:
             raise RuntimeError("wait would block the event loop: await wait_for_cancel() there")
         return self._sleep(timeout, threading.current_thread() is threading.main_thread())
 
@@ -114,6 +115,10 @@ class CancelationToken(Model, _core.Token):
         """
         if not self.is_cancelled:
             return
+        import asyncio  # noqa: PLC0415, as above
+
+        import anyio  # noqa: PLC0415
+
         message = self.message or _UNSAID
         if issubclass(anyio.get_cancelled_exc_class(), asyncio.CancelledError):
             raise asyncio.CancelledError(message)
@@ -171,6 +176,10 @@ class CancelationToken(Model, _core.Token):
         # Last, since the cancel has a time of its own.
         if data.get("cancelled_at") is not None:
             self.cancelled_at = _time(data["cancelled_at"])
+
+
+CancellationToken = CancelationToken
+"""The same class, by the spelling with two l."""
 
 
 class LinkedCancelationToken(CancelationToken):

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 import anyio
 
 from hother.cancelable import _core
-from hother.cancelable.core.cancelable import seconds
+from hother.cancelable.core.lengths import seconds
 from hother.cancelable.core.models import CancelationReason
 from hother.cancelable.utils.logging import get_logger
 

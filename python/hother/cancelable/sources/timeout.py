@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import anyio
 
 from hother.cancelable import _core
-from hother.cancelable.core.cancelable import seconds
+from hother.cancelable.core.lengths import seconds
 from hother.cancelable.core.models import CancelationReason
 
 from ._hearers import OfScope

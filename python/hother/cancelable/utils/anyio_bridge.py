@@ -10,7 +10,7 @@ from inspect import isawaitable
 from typing import TYPE_CHECKING, Any, ClassVar, Self
 
 from hother.cancelable import _core
-from hother.cancelable.core._callbacks import start as start_awaiting
+from hother.cancelable.core.awaiting import start as start_awaiting
 
 if TYPE_CHECKING:
     from collections.abc import Callable

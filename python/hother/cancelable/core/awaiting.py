@@ -1,7 +1,6 @@
 """What an async callback gives back to be awaited, run as a task of the loop that it lives on."""
 
 import asyncio
-import logging
 import sys
 from collections.abc import Awaitable, Callable
 from functools import partial
@@ -9,7 +8,9 @@ from typing import Any
 
 import anyio
 
-logger = logging.getLogger("hother.cancelable")
+from hother.cancelable.utils.logging import get_logger
+
+_log = get_logger("hother.cancelable")
 
 _tasks: set[asyncio.Task[None]] = set()
 
@@ -37,7 +38,7 @@ def later(awaitable: Awaitable[Any]) -> Callable[[], Any]:
 async def _run(awaitable: Awaitable[Any], over: anyio.Event) -> None:
     try:
         await awaitable
-    except Exception:
-        logger.exception("a callback failed")
+    except Exception:  # noqa: BLE001, since whatever it raises is its own affair
+        _log.exception("a callback failed")
     finally:
         over.set()
