@@ -303,7 +303,7 @@ impl Cancelable {
     #[cfg(feature = "backon")]
     pub(crate) fn graces_of(mut self, operation: &Operation) -> Self {
         if let Some(duties) = operation.record.duties_if_any() {
-            self.more().graces = duties.graces.clone();
+            self.more().graces = duties.graces();
         }
         self
     }

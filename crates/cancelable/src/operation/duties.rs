@@ -25,7 +25,7 @@ use crate::panic::{self, Payload};
 /// See the module's documentation.
 #[derive(Debug, Default)]
 pub(crate) struct Duties {
-    pub(crate) graces: Graces,
+    graces: Mutex<Graces>,
     shields: Arc<Shields>,
     /// Cancelled when tasks are to stop: when the grace is over, or the future of the run is gone.
     mercy_ends: OnceLock<CancellationToken>,
@@ -69,10 +69,21 @@ impl Duties {
             ..State::default()
         };
         Self {
-            graces,
+            graces: Mutex::new(graces),
             state: Mutex::new(state),
             ..Self::default()
         }
+    }
+
+    /// How long the body may go on after an ask for this cause.
+    pub(crate) fn grace_after(&self, why: &Cancellation) -> Option<Duration> {
+        self.graces.lock().after(why)
+    }
+
+    /// All of its graces.
+    #[cfg(feature = "backon")]
+    pub(crate) fn graces(&self) -> Graces {
+        self.graces.lock().clone()
     }
 
     /// Those of the body.
@@ -229,6 +240,31 @@ impl State {
 }
 
 impl Operation {
+    /// Has a [grace](crate::Cancelable::grace_on) hold from now on where it is asked to stop for this reason, in place of what was
+    /// said before; zero is none.
+    ///
+    /// So code that comes to know what the work is worth may say so. A grace that has begun stays as long as it is.
+    ///
+    /// ```
+    /// # #[tokio::main(flavor = "current_thread", start_paused = true)] async fn main() {
+    /// use cancelable::{Cancelable, Reason};
+    /// use std::time::Duration;
+    /// use tokio::time::sleep;
+    ///
+    /// let outcome = Cancelable::new().run(async |op| {
+    ///     op.grace_on(Reason::Disconnected, Duration::from_secs(5));
+    ///     op.cancel_with(Reason::Disconnected);
+    ///     sleep(Duration::from_secs(1)).await;
+    ///     "finished all the same"
+    /// });
+    /// assert_eq!(outcome.await, Ok("finished all the same"));
+    /// # }
+    /// ```
+    pub fn grace_on(&self, reason: Reason, grace: Duration) {
+        self.record
+            .owe_more(|duties| duties.graces.lock().set_on(reason, grace));
+    }
+
     /// Has `clean_up` run when the body is gone, before those that were registered earlier: see
     /// [`Cancelable::finalizer`](crate::Cancelable::finalizer).
     ///

@@ -9,6 +9,7 @@ use std::time::Duration;
 use cancelable_core::{
     Cancellation, CancellationToken, OperationContext, OperationStatus, Origin, Progress, Reason,
 };
+use serde_json::Value;
 use tokio::time::Instant;
 
 use super::current;
@@ -155,6 +156,25 @@ impl Operation {
     pub fn remaining(&self) -> Option<Duration> {
         self.deadline()
             .map(|deadline| deadline.saturating_duration_since(Instant::now()))
+    }
+
+    /// Adds one more fact about it to its [metadata](crate::Cancelable::metadata), or puts another value in place of one.
+    ///
+    /// Snapshots that are taken from now on have it, as does that in the history of a registry; filters see it at once.
+    ///
+    /// ```
+    /// # #[tokio::main(flavor = "current_thread")] async fn main() {
+    /// use cancelable::{Cancelable, Filter, Registry};
+    ///
+    /// let registry = Registry::new();
+    /// let plan = Cancelable::new().metadata("table", "users").registered_in(&registry);
+    /// plan.run(async |op| op.set_metadata("rows", 7)).await.unwrap();
+    /// let wanted = Filter::new().metadata("table", "users").metadata("rows", 7);
+    /// assert_eq!(registry.history(&wanted).len(), 1);
+    /// # }
+    /// ```
+    pub fn set_metadata(&self, key: impl Into<String>, value: impl Into<Value>) {
+        self.record.set_metadata(key.into(), value.into());
     }
 
     /// Tells how far it has come: to its own progress callbacks in the order of their registration, then to those of the

@@ -102,6 +102,8 @@ struct Changing {
     pace: Pace,
     end: Option<End>,
     error: Option<String>,
+    /// Facts that were added while it ran.
+    metadata: Map<String, Value>,
     /// The counts of streams that are open.
     streams: Vec<Arc<AtomicU64>>,
     /// What streams that are closed have delivered.
@@ -226,8 +228,21 @@ impl Record {
         self.about.as_ref()?.attempt
     }
 
-    pub(crate) fn metadata(&self, key: &str) -> Option<&Value> {
-        self.about.as_ref()?.metadata.get(key)
+    pub(crate) fn has_metadata(&self, key: &str, value: &Value) -> bool {
+        let late = self.late.get();
+        let added = late.and_then(|late| {
+            let changing = late.changing.lock();
+            changing.metadata.get(key).map(|added| added == value)
+        });
+        added.unwrap_or_else(|| {
+            let about = self.about.as_ref();
+            about.is_some_and(|about| about.metadata.get(key) == Some(value))
+        })
+    }
+
+    pub(crate) fn set_metadata(&self, key: String, value: Value) {
+        let old = self.change(|changing| changing.metadata.insert(key, value));
+        drop(old);
     }
 
     pub(crate) fn name(&self) -> Option<&str> {

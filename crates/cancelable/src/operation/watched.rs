@@ -110,7 +110,7 @@ impl LiveOperation for Record {
     }
 
     fn has_metadata(&self, key: &str, value: &Value) -> bool {
-        self.metadata(key) == Some(value)
+        self.has_metadata(key, value)
     }
 
     fn context(&self) -> OperationContext {

@@ -165,3 +165,31 @@ async fn law_o3_a_thread_is_waited_for_no_longer_than_the_grace_of_the_reason() 
     assert!(outcome.expect("it does not wait an hour").is_err());
     drop(release);
 }
+
+#[tokio::test(start_paused = true)]
+async fn law_o6_a_grace_that_the_body_asks_for_holds_from_then_on() {
+    // In place of what the plan said; one that has begun stays as it is.
+    for (before, after, lasts) in [(Some(4), None, 4), (None, Some(4), 10)] {
+        let start = Instant::now();
+        let run = of_a_server().run(async |op| {
+            let say = |grace| op.grace_on(Reason::Shutdown, secs(grace));
+            before.map(say);
+            op.cancel_with(Reason::Shutdown);
+            sleep(Duration::from_millis(1)).await;
+            after.map(say);
+            pending::<()>().await;
+        });
+        assert!(run.await.is_err());
+        assert_eq!(start.elapsed(), secs(lasts));
+    }
+    // Where nothing was said before, too; and where it is over it has no effect.
+    let start = Instant::now();
+    let run = Cancelable::new().timeout(secs(1)).run(async |op| {
+        op.grace_on(Reason::Timeout, secs(2));
+        pending::<()>().await;
+    });
+    assert!(run.await.is_err());
+    assert_eq!(start.elapsed(), secs(3));
+    let ended = Cancelable::new().run(async |op| op).await.unwrap();
+    ended.grace_on(Reason::Shutdown, secs(1));
+}

@@ -54,9 +54,20 @@ async fn law_o3_when_run_returns_it_has_left_for_the_history() {
     let statistics = registry.statistics();
     assert_eq!((statistics.started, statistics.ended.cancelled), (2, 1));
     assert_eq!(registry.history(&Filter::new()).len(), 2);
+    // What is added while it runs is found at once, and stays.
+    let outcome = plan().metadata("tenant", 7).run(async |op| {
+        op.set_metadata("tenant", 8);
+        op.set_metadata("rows", 3);
+        let now = Filter::new().metadata("tenant", 8).metadata("rows", 3);
+        let before = Filter::new().metadata("tenant", 7);
+        (registry.count(&now), registry.count(&before))
+    });
+    assert_eq!(outcome.await, Ok((1, 0)));
+    let ended = registry.history(&Filter::new().metadata("rows", 3));
+    assert_eq!((ended.len(), &ended[0].metadata["tenant"]), (1, &8.into()));
     // Not registered, not listed.
     assert!(Cancelable::new().run(async |_| ()).await.is_ok());
-    assert_eq!(registry.statistics().started, 2);
+    assert_eq!(registry.statistics().started, 3);
 }
 
 #[tokio::test]

@@ -156,7 +156,7 @@ impl Record {
     /// How long it may go on after what asked it to stop; `None` where that is no time at all.
     pub(crate) fn grace(&self) -> Option<Duration> {
         let duties = self.duties_if_any()?;
-        duties.graces.after(&self.asked()?.why)
+        duties.grace_after(&self.asked()?.why)
     }
 
     /// Whether it was asked to stop, and has no time left to do so by itself.
@@ -166,7 +166,7 @@ impl Record {
         };
         match self.duties_if_any() {
             None => true,
-            Some(duties) => match duties.graces.after(why) {
+            Some(duties) => match duties.grace_after(why) {
                 None => true,
                 Some(_) if duties.mercy_ends().is_cancelled() => true,
                 // One so long that it has no end leaves all the time there is.

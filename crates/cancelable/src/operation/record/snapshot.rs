@@ -23,6 +23,10 @@ impl Record {
         context.status = self.status();
         let end = changing.end.clone();
         context.skipped_finalizers = self.duties_if_any().map_or(0, Duties::skipped);
+        let added = changing.metadata.iter();
+        context
+            .metadata
+            .extend(added.map(|(key, value)| (key.clone(), value.clone())));
         context.error.clone_from(&changing.error);
         context.progress.clone_from(&changing.progress);
         let pace = changing.pace.clone();
