@@ -5,5 +5,6 @@
     reason = "a test, or what helps one, panics where it fails"
 )]
 
+mod client;
 mod deadline_headers;
 mod deadline_headers_random;
