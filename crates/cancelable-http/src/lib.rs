@@ -9,6 +9,7 @@
 //! - `tower` (default): layers for servers and clients, and graceful shutdown. Without it the crate depends on nothing, and has
 //!   only what reads and writes the headers.
 //! - `reqwest`: a middleware for reqwest's client.
+//! - `tonic`: the status that says so for calls of tonic's clients that end with their operation.
 
 #[cfg(feature = "tower")]
 mod client;
@@ -19,3 +20,8 @@ pub use client::DeadlineMiddleware;
 #[cfg(feature = "tower")]
 pub use client::{CallCancelled, DeadlineCall, DeadlineLayer, DeadlineService};
 pub use deadline::{DeadlineHeader, DeadlineHeaders, NoTimeLeft};
+
+/// The examples of the page about deadlines are tests of this crate.
+#[cfg(all(doctest, feature = "reqwest"))]
+#[doc = include_str!("../../../docs/deadlines.md")]
+struct DeadlinesPage;

@@ -7,23 +7,33 @@ use cancelable::{Cancellation, Reason};
 
 /// A call was not made, or not waited for, because the operation that made it was cancelled or has no time left.
 ///
-/// Its source is the [`Cancellation`], so a retry of an operation does not try again. A client may have wrapped it;
-/// [`find`](Self::find) looks through what is around it.
+/// The [`Cancellation`] is among its sources, so a retry of an operation does not try again. A client may have wrapped it;
+/// [`find`](Self::find) looks through what is around it. With the feature `tonic` that crate's clients have a status of
+/// `DeadlineExceeded` or `Cancelled` from it, and not of `Unknown`.
 #[derive(Clone, Debug)]
 pub struct CallCancelled {
     why: Cancellation,
     was_sent: bool,
+    #[cfg(feature = "tonic")]
+    status: tonic::Status,
 }
 
 impl CallCancelled {
     pub(super) fn not_sent(why: Cancellation) -> Self {
-        let was_sent = false;
-        Self { why, was_sent }
+        Self::new(why, false)
     }
 
     pub(super) fn given_up(why: Cancellation) -> Self {
-        let was_sent = true;
-        Self { why, was_sent }
+        Self::new(why, true)
+    }
+
+    fn new(why: Cancellation, was_sent: bool) -> Self {
+        Self {
+            #[cfg(feature = "tonic")]
+            status: super::status::of(&why),
+            why,
+            was_sent,
+        }
     }
 
     /// Finds it in `error` or in what caused that: in the `Status` of tonic, or in the error of reqwest's middleware.
@@ -74,7 +84,11 @@ impl fmt::Display for CallCancelled {
 
 impl Error for CallCancelled {
     fn source(&self) -> Option<&(dyn Error + 'static)> {
-        Some(&self.why)
+        #[cfg(feature = "tonic")]
+        let source = &self.status;
+        #[cfg(not(feature = "tonic"))]
+        let source = &self.why;
+        Some(source)
     }
 }
 

@@ -25,6 +25,8 @@ use crate::DeadlineHeader;
 /// - In a [shielded](cancelable::Operation::shield) section neither happens, and what is sent is the shield's own bound.
 /// - Without an operation the request goes through as it is.
 ///
+/// The body of a response is read after the call, and dropped with whoever reads it.
+///
 /// It belongs inside a layer that tries again, so that each attempt says what remains by then, and outside of one that makes the calls
 /// on a task of its own, such as tower's `Buffer`, where no operation is current.
 ///

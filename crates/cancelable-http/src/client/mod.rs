@@ -5,6 +5,8 @@ mod error;
 mod layer;
 #[cfg(feature = "reqwest")]
 mod reqwest;
+#[cfg(feature = "tonic")]
+mod status;
 
 pub use error::CallCancelled;
 pub use layer::{DeadlineCall, DeadlineLayer, DeadlineService};
