@@ -26,7 +26,8 @@ use crate::panic::{self, Payload};
 #[derive(Debug, Default)]
 pub(crate) struct Duties {
     graces: Mutex<Graces>,
-    shields: Arc<Shields>,
+    /// Made with the first, as most have none.
+    shields: OnceLock<Arc<Shields>>,
     /// Cancelled when tasks are to stop: when the grace is over, or the future of the run is gone.
     mercy_ends: OnceLock<CancellationToken>,
     state: Mutex<State>,
@@ -62,7 +63,9 @@ pub(crate) enum Helper {
 
 impl Duties {
     pub(crate) fn new(graces: Graces, finalizers: Vec<Finalizer>) -> Self {
-        let runtime = Handle::try_current().ok();
+        // Every handle counts at one place, so who does not need one takes none.
+        let is_needed = !finalizers.is_empty();
+        let runtime = is_needed.then(|| Handle::try_current().ok()).flatten();
         let state = State {
             finalizers,
             runtime,
@@ -88,7 +91,7 @@ impl Duties {
 
     /// Those of the body.
     pub(crate) fn shields(&self) -> &Arc<Shields> {
-        &self.shields
+        self.shields.get_or_init(Arc::default)
     }
 
     /// Cancelled when tasks are to stop, where that is later than the ask or sooner than the body's end.
