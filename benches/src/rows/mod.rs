@@ -7,6 +7,7 @@ mod floor;
 mod memory;
 mod operations;
 mod registry;
+mod shutdown;
 mod stall;
 mod waiting;
 
@@ -39,6 +40,7 @@ pub(crate) fn all() -> impl Iterator<Item = &'static Row> {
         waiting::ROWS,
         operations::ROWS,
         registry::ROWS,
+        shutdown::ROWS,
     ]
     .into_iter()
     .flatten()

@@ -14,12 +14,17 @@
 #[cfg(feature = "tower")]
 mod client;
 mod deadline;
+#[cfg(feature = "tower")]
+mod shutdown;
 
 #[cfg(feature = "reqwest")]
 pub use client::DeadlineMiddleware;
 #[cfg(feature = "tower")]
 pub use client::{CallCancelled, DeadlineCall, DeadlineLayer, DeadlineService};
 pub use deadline::{DeadlineHeader, DeadlineHeaders, NoTimeLeft};
+
+#[cfg(feature = "tower")]
+pub use shutdown::{Report, Shutdown};
 
 /// The examples of the page about deadlines are tests of this crate.
 #[cfg(all(doctest, feature = "reqwest"))]

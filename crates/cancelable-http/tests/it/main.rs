@@ -8,3 +8,7 @@
 mod client;
 mod deadline_headers;
 mod deadline_headers_random;
+#[cfg(feature = "tower")]
+mod shutdown;
+#[cfg(all(feature = "tower", unix))]
+mod shutdown_signals;
