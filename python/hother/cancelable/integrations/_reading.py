@@ -1,0 +1,110 @@
+"""The one reader of a connection: it may read ahead, so that a client that leaves is noticed, and passes on all that it reads.
+
+Invariants:
+
+1. The server's `receive` is awaited by one task at a time.
+2. A message is kept, or given to whoever read it for itself, before anything else is awaited: so a cancel loses none.
+3. Nobody reads for itself while something is kept, so the order is that of the connection.
+4. What is kept weighs at most `LIMIT`, but for the last message of it. Beyond that nobody reads, and the server holds the client up.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import sys
+from collections import deque
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from collections.abc import Awaitable, Callable, MutableMapping
+
+    Message = MutableMapping[str, Any]
+    Receive = Callable[[], Awaitable[Message]]
+
+LIMIT = 64 * 1024
+"""How much is read ahead, in bytes of memory."""
+
+
+class ReadAhead:
+    """What stands between a server's `receive` and whoever reads a connection."""
+
+    __slots__ = ("_end", "_is_reading", "_kept", "_server", "_waiting", "_weight")
+
+    def __init__(self, receive: Receive):
+        self._server = receive
+        self._is_reading = False
+        self._kept: deque[Message] = deque()
+        self._weight = 0
+        # The message that says that the client is gone: nothing comes after it.
+        self._end: Message | None = None
+        self._waiting: list[asyncio.Future[None]] = []
+
+    @property
+    def has_ended(self) -> bool:
+        """Whether the client is known to be gone. What it had sent before may still be there to be received."""
+        return self._end is not None
+
+    async def receive(self) -> Message:
+        """The next message, in the order of the connection; after the last one, that the client is gone, each time.
+
+        A cancel takes no message away: the next call has it.
+        """
+        while True:
+            if self._kept:
+                return self._take()
+            if self._end is not None:
+                return self._end
+            if not self._is_reading:
+                return await self._read()
+            await self._news()
+
+    async def until_gone(self) -> None:
+        """Reads ahead until the client is gone, as far as there is room. A cancel ends the reading, and takes nothing away."""
+        while self._end is None:
+            if self._is_reading or self._weight >= LIMIT:
+                await self._news()
+            else:
+                self._keep(await self._read())
+
+    async def _read(self) -> Message:
+        self._is_reading = True
+        try:
+            message = await self._server()
+        finally:
+            self._is_reading = False
+            self._wake()
+        if message["type"] == "websocket.disconnect":
+            self._end = message
+        return message
+
+    def _keep(self, message: Message) -> None:
+        if message is not self._end:
+            self._kept.append(message)
+            self._weight += _weight(message)
+
+    def _take(self) -> Message:
+        message = self._kept.popleft()
+        self._weight -= _weight(message)
+        self._wake()
+        return message
+
+    async def _news(self) -> None:
+        """Waits until something has changed."""
+        news = asyncio.get_running_loop().create_future()
+        self._waiting.append(news)
+        try:
+            await news
+        finally:
+            if news in self._waiting:
+                self._waiting.remove(news)
+
+    def _wake(self) -> None:
+        waiting, self._waiting = self._waiting, []
+        for news in waiting:
+            if not news.done():
+                news.set_result(None)
+
+
+def _weight(message: Message) -> int:
+    # An empty message takes its place, too.
+    return sys.getsizeof(message) + sum(sys.getsizeof(value) for value in message.values())

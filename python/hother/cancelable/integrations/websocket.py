@@ -1,0 +1,205 @@
+"""`CancelableWebSocket`: a client that closes or vanishes cancels the operation, and an operation that is cancelled closes."""
+
+from __future__ import annotations
+
+import asyncio
+from contextlib import suppress
+from typing import TYPE_CHECKING, Any
+
+import anyio
+
+from hother.cancelable import _core
+from hother.cancelable.core.models import CancelationReason
+from hother.cancelable.sources.base import CancelationSource
+
+from ._reading import ReadAhead
+
+try:
+    from starlette.websockets import WebSocket, WebSocketDisconnect, WebSocketState
+except ModuleNotFoundError as error:
+    raise ModuleNotFoundError(
+        "hother.cancelable.integrations.websocket needs Starlette: pip install 'hother-cancelable[fastapi]'",
+        name=error.name,
+    ) from error
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator, Awaitable, Callable
+
+    from hother.cancelable._core import Why
+    from hother.cancelable.core.cancelable import Cancelable
+
+CLOSE_LIMIT = 5.0
+"""How long it may take to hand over that the socket is closed, in seconds: no cancel cuts that short."""
+
+
+class CancelableWebSocket:
+    """`websocket`, a `WebSocket` of Starlette or FastAPI, for the work of the operation `cancelable`.
+
+    While the operation runs, a client that closes or vanishes cancels it, with reason `DISCONNECTED`, also while nobody
+    receives. To notice that, messages are read ahead: up to 64 KiB, beyond which the client is held up and a disconnect is
+    seen late. None is lost or changes its place, and what was read ahead can still be received when the operation is over.
+
+    When the operation was asked to stop for another reason, the socket is closed once its body is over: with 1001 (going away)
+    for a shutdown or a signal, 1011 (unexpected condition) for a timeout or an error, and 1008 (the one for all else) otherwise.
+    The close reason is the message of the cancel, as much as fits. A client that is not accepted yet is refused instead.
+
+    In the body of the operation all methods but `close` raise a plain `CancelledError` once it was asked to stop. Outside
+    of it they do what Starlette's do: after a disconnect, `WebSocketDisconnect`.
+
+        @app.websocket("/chat")
+        async def chat(websocket: WebSocket):
+            cancel = Cancelable.with_timeout(3600, name="chat")
+            socket = CancelableWebSocket(websocket, cancel)
+            await socket.accept()
+            async with cancel:
+                async for text in socket.iter_text():
+                    async for token in cancel.stream(model.answer(text)):
+                        await socket.send_text(token)
+    """
+
+    def __init__(self, websocket: Any, cancelable: Cancelable):
+        self.websocket = websocket
+        self.cancelable = cancelable
+        self._reading = _reading_of(websocket)
+        if self._reading is not None:
+            cancelable.add_source(_ClientGone(self._reading, self._is_closed_by_us))
+            cancelable.finalizer(self._close_if_asked, timeout=2 * CLOSE_LIMIT)
+
+    async def accept(self, **kwargs: Any) -> None:
+        """Accepts the client; takes what `WebSocket.accept` takes."""
+        await self._while_asked_for(self.websocket.accept, **kwargs)
+
+    async def send_text(self, data: str) -> None:
+        """Sends a text message. One whose sending a cancel interrupts may have been sent, but never in part."""
+        await self._while_asked_for(self.websocket.send_text, data)
+
+    async def send_bytes(self, data: bytes) -> None:
+        """Sends a binary message."""
+        await self._while_asked_for(self.websocket.send_bytes, data)
+
+    async def send_json(self, data: Any) -> None:
+        """Sends `data` as JSON, in a text message."""
+        await self._while_asked_for(self.websocket.send_json, data)
+
+    async def receive_text(self) -> str:
+        """The next message, which is a text. A cancel takes no message away."""
+        text: str = await self._while_asked_for(self.websocket.receive_text)
+        return text
+
+    async def receive_bytes(self) -> bytes:
+        """The next message, which is binary. A cancel takes no message away."""
+        data: bytes = await self._while_asked_for(self.websocket.receive_bytes)
+        return data
+
+    async def receive_json(self) -> Any:
+        """The next message, which is a text, as the value that it is the JSON of."""
+        return await self._while_asked_for(self.websocket.receive_json)
+
+    async def iter_text(self) -> AsyncIterator[str]:
+        """The messages, until the client is gone."""
+        try:
+            while True:
+                yield await self.receive_text()
+        except WebSocketDisconnect:
+            pass
+
+    async def iter_bytes(self) -> AsyncIterator[bytes]:
+        """The same of binary messages."""
+        try:
+            while True:
+                yield await self.receive_bytes()
+        except WebSocketDisconnect:
+            pass
+
+    async def iter_json(self) -> AsyncIterator[Any]:
+        """The same of messages that are JSON."""
+        try:
+            while True:
+                yield await self.receive_json()
+        except WebSocketDisconnect:
+            pass
+
+    async def close(self, code: int = 1000, reason: str = "") -> None:
+        """Closes the socket, also where the operation is cancelled; does nothing where it is closed or the client is gone."""
+        if self._is_closed_by_us() or (self._reading is not None and self._reading.has_ended):
+            return
+        with suppress(WebSocketDisconnect), anyio.move_on_after(CLOSE_LIMIT, shield=True):
+            await self.websocket.close(code, reason)
+
+    async def _while_asked_for(
+        self, does: Callable[..., Awaitable[Any]], *args: Any, **kwargs: Any
+    ) -> Any:
+        """Does it, unless the operation was asked to stop; a client that turns out to be gone asks it."""
+        await self._check()
+        try:
+            return await does(*args, **kwargs)
+        except WebSocketDisconnect:
+            if not self._is_closed_by_us():
+                self.cancelable._fire(_core.Why(CancelationReason.DISCONNECTED, GONE))
+                await self._check()
+            raise
+
+    async def _check(self) -> None:
+        # Of one that is over nobody would catch what is raised.
+        if self.cancelable.is_running:
+            await self.cancelable.check_cancelation()
+
+    async def _close_if_asked(self) -> None:
+        why = self.cancelable._asked()
+        if why is None or why.reason is CancelationReason.DISCONNECTED:
+            return
+        await self.close(_code(why), _fitting(why.message or ""))
+
+    def _is_closed_by_us(self) -> bool:
+        state = getattr(self.websocket, "application_state", None)
+        return state is WebSocketState.DISCONNECTED
+
+
+class _ClientGone(CancelationSource):
+    """Fires when the client is gone."""
+
+    def __init__(self, reading: ReadAhead, is_closed_by_us: Callable[[], bool]):
+        super().__init__(CancelationReason.DISCONNECTED, "websocket")
+        self._reading = reading
+        self._is_closed_by_us = is_closed_by_us
+
+    async def monitor(self) -> str:
+        """Reads ahead until it is."""
+        await self._reading.until_gone()
+        if self._is_closed_by_us():
+            # Servers tell of that, too; it is not the client that left.
+            await asyncio.get_running_loop().create_future()
+        return GONE
+
+
+def _reading_of(websocket: Any) -> ReadAhead | None:
+    """The reader of a socket, which all of its users share, also those that go round this; none for what is no `WebSocket`."""
+    if not isinstance(websocket, WebSocket):
+        return None
+    reading = getattr(websocket._receive, "__self__", None)
+    if not isinstance(reading, ReadAhead):
+        reading = ReadAhead(websocket._receive)
+        websocket._receive = reading.receive
+    return reading
+
+
+def _code(why: Why) -> int:
+    """The close code for a cancel; for that of a parent, by what started it."""
+    while why.reason is CancelationReason.PARENT and why.cause is not None:
+        why = why.cause
+    match why.reason:
+        case CancelationReason.SHUTDOWN | CancelationReason.SIGNAL:
+            return 1001
+        case CancelationReason.TIMEOUT | CancelationReason.ERROR:
+            return 1011
+        case _:
+            return 1008
+
+
+def _fitting(reason: str) -> str:
+    """As much of a close reason as a close frame has room for."""
+    return reason.encode("utf-8", "replace")[:_MOST_BYTES].decode("utf-8", "ignore")
+
+
+GONE = "Client closed connection"
+_MOST_BYTES = 123
