@@ -20,6 +20,8 @@ if TYPE_CHECKING:
 class CancelationError(Exception):
     """Work was cancelled: for `reason`, with `message`, in the operation that `context` tells of, if it is known."""
 
+    _root_reason: CancelationReason | None = None
+
     def __init__(
         self,
         reason: CancelationReason,
@@ -38,6 +40,11 @@ class CancelationError(Exception):
         self.reason = reason
         self.message = message
         self.context = context
+
+    @property
+    def root_reason(self) -> CancelationReason:
+        """The reason that it all began with: where the operation was cancelled with its parent, that of the outermost one."""
+        return self._root_reason or self.reason
 
     def __reduce__(self) -> tuple[Any, ...]:
         kind = type(self)
@@ -138,10 +145,15 @@ def told(why: Why, context: OperationContext) -> CancelationError:
         case CancelationReason.PARENT:
             cause = why.cause
             of_parent = None if cause is None else cause.reason
+            root = cause
+            while root is not None and root.cause is not None:
+                root = root.cause
             parent_id = why.parent_id
             if parent_id is None and message is None:
                 message = "Operation cancelled with its parent"
-            return ParentCancelation(parent_id or "", of_parent, message, context)
+            error = ParentCancelation(parent_id or "", of_parent, message, context)
+            error._root_reason = None if root is None else root.reason
+            return error
         case reason:
             return CancelationError(reason, message, context)
 

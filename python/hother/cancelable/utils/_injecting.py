@@ -17,14 +17,15 @@ DEFAULT = "cancelable"
 class Injection:
     """Puts an operation among the arguments of calls to one function."""
 
-    __slots__ = ("_candidates",)
+    __slots__ = ("candidates",)
 
     def __init__(self, function: Callable[..., Any], parameter: str | None):
-        self._candidates = _candidates(function, parameter)
+        self.candidates = _candidates(function, parameter)
+        """The parameters that it may go to, the first one first, each with its position, if it has one."""
 
     def into(self, args: tuple[Any, ...], kwargs: dict[str, Any], operation: Any) -> None:
         """Adds it to `kwargs`, for the first parameter that it may go to and that the caller gave nothing."""
-        for name, position in self._candidates:
+        for name, position in self.candidates:
             is_given = name in kwargs or (position is not None and position < len(args))
             if not is_given:
                 kwargs[name] = operation
@@ -47,11 +48,12 @@ def _candidates(
             return ((name, known[name]),)
     if parameter != DEFAULT:
         return ()
-    hints = _hints(function)
-    return tuple((name, known[name]) for name in known if _is_operation(hints.get(name)))
+    said = hints(function)
+    return tuple((name, known[name]) for name in known if _is_operation(said.get(name)))
 
 
-def _hints(function: Callable[..., Any]) -> dict[str, Any]:
+def hints(function: Callable[..., Any]) -> dict[str, Any]:
+    """Its annotations; as they are written, where they cannot be told apart."""
     try:
         return typing.get_type_hints(function)
     except Exception:  # noqa: BLE001, since an annotation may be of what is only there for type checkers

@@ -153,12 +153,14 @@ def _composite_of(cls: Any) -> Any:
 # How an instance is made, where it is not made from nothing.
 MADE_FROM: dict[str, Callable[[Any], Any]] = {
     "AllOfSource": _composite_of,
+    "CancelableWebSocket": lambda cls: cls(None, None),
     "CancelationError": lambda cls: cls(_reason()),
     "CancelationScenario": lambda cls: cls("scenario"),
     "CancelationSource": _source_of,
     "CompositeSource": _composite_of,
     "ConditionSource": lambda cls: cls(lambda: True),
     "ParentCancelation": lambda cls: cls("parent"),
+    "RequestCancelationMiddleware": lambda cls: cls(None),
     "SignalCancelation": lambda cls: cls(15),
     "TimeoutCancelation": lambda cls: cls(1.0),
     "TimeoutSource": lambda cls: cls(1.0),

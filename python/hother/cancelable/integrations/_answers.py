@@ -1,0 +1,72 @@
+"""How a request is answered whose work was cancelled."""
+
+from __future__ import annotations
+
+import json
+from typing import TYPE_CHECKING, NamedTuple
+
+from hother.cancelable.core.models import CancelationReason
+
+if TYPE_CHECKING:
+    from collections.abc import Awaitable, Callable, MutableMapping
+    from typing import Any
+
+    from hother.cancelable._core import Why
+
+    Send = Callable[[MutableMapping[str, Any]], Awaitable[None]]
+
+
+class Answer(NamedTuple):
+    """A status, what is said, and after how many seconds to try again, where that makes sense."""
+
+    status: int
+    detail: str
+    retry_after: int | None = None
+
+    @property
+    def headers(self) -> dict[str, str] | None:
+        """What goes beside those of the body."""
+        return None if self.retry_after is None else {"Retry-After": str(self.retry_after)}
+
+    async def send(self, send: Send) -> None:
+        """Sends it, as frameworks send errors: JSON with a `detail`."""
+        body = json.dumps({"detail": self.detail}).encode()
+        headers = [
+            (b"content-type", b"application/json"),
+            (b"content-length", str(len(body)).encode()),
+        ]
+        if self.retry_after is not None:
+            headers.append((b"retry-after", str(self.retry_after).encode()))
+        await send({"type": "http.response.start", "status": self.status, "headers": headers})
+        await send({"type": "http.response.body", "body": body, "more_body": False})
+
+
+CLIENT_GONE = "Client closed connection"
+
+RETRY_AFTER = 1
+"""How many seconds a client is told to wait that comes while the server stops."""
+
+SHUTTING_DOWN = Answer(503, "Request cancelled: the server is shutting down", RETRY_AFTER)
+
+
+def answer(reason: CancelationReason, message: str | None, *, is_of_request: bool) -> Answer:
+    """What to say, by the root of the cause. `is_of_request`: whether it was the request's own token that was cancelled."""
+    match reason:
+        case CancelationReason.TIMEOUT:
+            return Answer(504, "Request timeout")
+        case CancelationReason.DISCONNECTED:
+            return Answer(499, CLIENT_GONE)
+        case CancelationReason.SIGNAL if is_of_request:
+            # What programs call a client that left who cancel the request's token by themselves.
+            return Answer(499, CLIENT_GONE)
+        case CancelationReason.SHUTDOWN:
+            return Answer(503, f"Request cancelled: {message or reason.value}", RETRY_AFTER)
+        case _:
+            return Answer(503, f"Request cancelled: {message or reason.value}")
+
+
+def root(why: Why) -> Why:
+    """What it all began with."""
+    while (cause := why.cause) is not None:
+        why = cause
+    return why

@@ -1,0 +1,221 @@
+"""`Exchange`: a request and its response, whose work is cancelled with one token, and by one rule.
+
+# Invariants
+
+1. **Whoever has taken the token decides.** While an operation runs on it, or once a program has asked for it, a cancel of the
+   token is theirs to act on; else the operation that the application runs in, where there is one, is asked to stop.
+2. **After the last byte nothing is cancelled**, since what servers then say is no client that went away.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from typing import TYPE_CHECKING, Any
+
+from hother.cancelable import _core
+from hother.cancelable.core.models import CancelationReason
+from hother.cancelable.core.token import CancelationToken
+
+from ._answers import CLIENT_GONE, Answer, answer, root
+from ._connection import Connection
+from ._policy import CANCEL, Policy
+
+if TYPE_CHECKING:
+    from collections.abc import Awaitable, Callable, MutableMapping
+
+    from hother.cancelable._core import Why
+    from hother.cancelable.core.cancelable import Cancelable
+    from hother.cancelable.core.exceptions import CancelationError
+
+    Message = MutableMapping[str, Any]
+    Scope = MutableMapping[str, Any]
+    Receive = Callable[[], Awaitable[Message]]
+    Send = Callable[[Message], Awaitable[None]]
+
+KEY = "hother.cancelable"
+"""Where in a scope the exchange is."""
+
+TOKEN_KEY = "cancelation_token"
+"""Where in a scope its token is."""
+
+
+class Exchange:
+    """See the module's documentation. One for a request; on its loop alone, but for its token, which any thread may cancel."""
+
+    __slots__ = (
+        "__weakref__",
+        "_has_trailers",
+        "_send",
+        "_timer",
+        "connection",
+        "holders",
+        "is_client_gone",
+        "is_complete",
+        "is_over",
+        "is_started",
+        "is_token_given",
+        "operation",
+        "policy",
+        "token",
+    )
+
+    def __init__(self, scope: Scope, receive: Receive, send: Send | None, policy: Policy = CANCEL):
+        self.connection = Connection(
+            receive, self._client_left, awaits_continue=_awaits_continue(scope)
+        )
+        self.policy = policy
+        token = scope.get(TOKEN_KEY)
+        self.token: CancelationToken = CancelationToken() if token is None else token
+        self.holders: set[Cancelable] = set()
+        """The operations that run on the token."""
+        self.is_token_given = False
+        self.operation: Cancelable | None = None
+        """What the application runs in."""
+        self.is_client_gone = False
+        self.is_started = False
+        """Whether the response is."""
+        self.is_complete = False
+        """Whether the last byte of the response has been handed over."""
+        self.is_over = False
+        """Whether nothing is to be watched any more: it is complete, or nobody tells when it will be."""
+        self._send = send
+        self._has_trailers = False
+        self._timer: asyncio.TimerHandle | None = None
+        scope[TOKEN_KEY] = self.token
+        scope[KEY] = self
+
+    async def send(self, message: Message) -> None:
+        """What the application sends by: notes how far the response is, and lets what nobody waits for go nowhere."""
+        kind = message["type"]
+        if kind == "http.response.start":
+            self.is_started = True
+            self._has_trailers = bool(message.get("trailers", False))
+        elif kind == "http.response.trailers":
+            if not message.get("more_trailers", False):
+                self._complete()
+        elif kind == "http.response.pathsend" or (
+            kind in _BODIES and not message.get("more_body", False) and not self._has_trailers
+        ):
+            self._complete()
+        assert self._send is not None, "it is the response's own, which knows where to"
+        if self.is_client_gone and self.policy.goes_on:
+            return
+        await self._send(message)
+
+    def _complete(self) -> None:
+        self.is_complete = self.is_over = True
+        self._unlimit()
+        self.connection.holds_back = False
+        self.connection.tell()
+
+    def limit(self, limit: float) -> None:
+        """Has the token be cancelled so many seconds from now, unless the response is complete by then."""
+        loop = asyncio.get_running_loop()
+        if self.operation is not None:
+            self.operation._foresee(loop.time() + limit)
+        self._timer = loop.call_later(limit, self.ask, _core.Why.timeout(limit))
+
+    def _unlimit(self) -> None:
+        if self._timer is not None:
+            self._timer.cancel()
+            self._timer = None
+            if self.operation is not None:
+                self.operation._foresee(None)
+
+    async def end(self) -> None:
+        """The request is over: nothing of it is left on the loop."""
+        self._unlimit()
+        await self.connection.end()
+
+    def watch(self) -> None:
+        """Has the client's leaving be seen from now on, where it matters."""
+        if self.policy.is_watched and not self.is_over:
+            self.connection.holds_back = self.policy.goes_on and self.operation is not None
+            self.connection.watch()
+
+    def follow(self, policy: Policy) -> None:
+        """Goes by another policy from now on."""
+        self.policy = policy
+        if self.operation is not None:
+            self.connection.holds_back = policy.goes_on and not self.is_complete
+
+    def hold(self, operation: Cancelable) -> None:
+        """An operation runs on the token from now on."""
+        self.holders.add(operation)
+        self.watch()
+
+    def let_go(self, operation: Cancelable) -> None:
+        """It has ended."""
+        self.holders.discard(operation)
+
+    def endpoint_returned(self) -> None:
+        """The endpoint is over, and nobody sees how far the response is: nothing is watched any more."""
+        if self._send is None:
+            self.is_over = True
+
+    def ask(self, why: Why) -> None:
+        """Asks the work to stop."""
+        is_first = self.token.cancel_sync(why.reason, why.message)
+        if not is_first and self.operation is not None and not self.is_taken:
+            # It was cancelled before, and whoever had it has gone on.
+            self.operation._fire(why)
+
+    def give_up(self, why: Why) -> None:
+        """Asks the work to stop, whoever has taken the token."""
+        self.ask(why)
+        if self.operation is not None:
+            self.operation._fire(why)
+
+    def is_detached(self) -> bool:
+        """Whether the work goes on to its end, whoever waits for it."""
+        return self.policy.kind == "detach"
+
+    @property
+    def is_taken(self) -> bool:
+        """Whether somebody decides what a cancel of the token does."""
+        return self.is_token_given or bool(self.holders)
+
+    def token_fired(self, _: object) -> None:
+        """The token was cancelled, on whatever thread."""
+        if self.operation is not None and not self.is_taken:
+            why = _core.Why.of(self.token)
+            if why is not None:
+                self.operation._fire(why)
+
+    def answer(self, error: CancelationError) -> Answer:
+        """What to say where a cancel has left the endpoint."""
+        own = _core.Why.of(self.token)
+        reason = error.root_reason
+        message: str | None = error.message
+        if own is not None and error.reason is CancelationReason.PARENT:
+            message = root(own).message
+        return answer(reason, message, is_of_request=own is not None)
+
+    def _client_left(self) -> None:
+        if self.is_over:
+            return
+        self.is_client_gone = True
+        if not self.policy.is_watched:
+            return
+        for operation in (*self.holders, *([self.operation] if self.operation else [])):
+            operation.context.metadata["client_left"] = True
+        if self.policy.kind != "detach":
+            self.ask(_core.Why(CancelationReason.DISCONNECTED, CLIENT_GONE))
+
+
+def _awaits_continue(scope: Scope) -> bool:
+    """Whether the client sends its body only once it is told to."""
+    for name, value in scope.get("headers", ()):
+        if name == b"expect" and b"100-continue" in value.lower():
+            return True
+    return False
+
+
+def name_and_metadata(scope: Scope) -> tuple[str, dict[str, Any]]:
+    """What the operation of a request is called, and what is known of it."""
+    method, path, client = scope["method"], scope["path"], scope.get("client")
+    metadata = {"method": method, "path": path, "client": client[0] if client else None}
+    return f"{method} {path}", metadata
+
+
+_BODIES = frozenset({"http.response.body", "http.response.zerocopysend"})

@@ -1,0 +1,100 @@
+"""`RequestCancelationMiddleware`: a request's work is cancelled when its client goes away or its time is up, in any ASGI application."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from hother.cancelable.core.cancelable import Cancelable
+from hother.cancelable.core.exceptions import CancelationError
+from hother.cancelable.core.lengths import seconds
+from hother.cancelable.utils.logging import get_logger
+
+from ._exchange import KEY, Exchange, name_and_metadata
+from ._outlasting import outlasting
+from ._policy import policy
+
+if TYPE_CHECKING:
+    from collections.abc import Awaitable, Callable, MutableMapping
+    from datetime import timedelta
+
+    from ._policy import Disconnect
+
+    Message = MutableMapping[str, Any]
+    Scope = MutableMapping[str, Any]
+    Receive = Callable[[], Awaitable[Message]]
+    Send = Callable[[Message], Awaitable[None]]
+    ASGIApp = Callable[[Scope, Receive, Send], Awaitable[None]]
+
+__all__ = ["RequestCancelationMiddleware", "RequestCancellationMiddleware"]
+
+_log = get_logger(__name__)
+
+
+class RequestCancelationMiddleware:
+    """Runs each request as an operation, which is cancelled when the client goes away, or after `default_timeout` seconds.
+
+    The request's token is `scope["cancelation_token"]`. While an operation runs on that, as what the dependency and the decorator
+    give does, or once a program has taken it by `get_request_token`, a cancel is theirs to act on; otherwise the application itself
+    is cancelled. What is cancelled and has not answered yet is answered with 504, 499 or 503.
+
+    What is not HTTP passes untouched.
+
+    Args:
+        app: the application.
+        default_timeout: how many seconds a request may take until the last byte of its response; `None`: any.
+        disconnect: what becomes of the work when the client goes away: `"cancel"`; `"grace"`, asked, and cancelled only some
+            seconds later; `"detach"`, it goes on to its end, and what it sends goes nowhere; `"ignore"`, nobody watches. Routes may
+            say otherwise.
+        grace: how many seconds `"grace"` gives: 10 unless said.
+    """
+
+    def __init__(
+        self,
+        app: ASGIApp,
+        default_timeout: float | timedelta | None = None,
+        *,
+        disconnect: Disconnect = "cancel",
+        grace: float | timedelta | None = None,
+    ):
+        self.app = app
+        self.default_timeout = default_timeout
+        self._limit = None if default_timeout is None else seconds("Timeout", default_timeout)
+        self._policy = policy(disconnect, grace)
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Answers one request."""
+        if scope["type"] != "http" or KEY in scope:
+            await self.app(scope, receive, send)
+            return
+        exchange = Exchange(scope, receive, send, self._policy)
+        name, metadata = name_and_metadata(scope)
+        exchange.operation = Cancelable(None, name, None, metadata)
+        work = _work(self.app, scope, exchange, send, self._limit)
+        await outlasting(work, name, exchange.give_up, exchange.is_detached)
+
+
+RequestCancellationMiddleware = RequestCancelationMiddleware
+"""The same class, by the spelling with two l."""
+
+
+async def _work(
+    app: ASGIApp, scope: Scope, exchange: Exchange, send: Send, limit: float | None
+) -> None:
+    operation = exchange.operation
+    assert operation is not None, "it was made with the exchange"
+    listening = exchange.token.on_cancel(exchange.token_fired)
+    try:
+        async with operation:
+            if limit is not None:
+                exchange.limit(limit)
+            exchange.watch()
+            await app(scope, exchange.connection.receive, exchange.send)
+    except CancelationError as error:
+        if exchange.is_started:
+            if not exchange.is_client_gone:
+                _log.warning("%s was cut off in its response: %s", operation._name(), error)
+        else:
+            await exchange.answer(error).send(send)
+    finally:
+        listening.deregister()
+        await exchange.end()

@@ -1,0 +1,134 @@
+"""Requests of FastAPI as operations, which are cancelled when the client goes away.
+
+@app.get("/process")
+async def process(cancel: Cancelable = Depends(cancelable_dependency)):
+    async with cancel:  # ends with the client
+        return await heavy_computation()
+"""
+
+from __future__ import annotations
+
+import asyncio
+import inspect
+import sys
+from collections.abc import Awaitable, Callable
+from typing import TYPE_CHECKING, Annotated, Any, overload
+
+try:
+    from fastapi import Depends, Request
+except ModuleNotFoundError as error:
+    raise ModuleNotFoundError(
+        "hother.cancelable.integrations.fastapi needs FastAPI: pip install 'hother-cancelable[fastapi]'",
+        name=error.name,
+    ) from error
+
+from hother.cancelable.core.cancelable import Cancelable
+from hother.cancelable.core.lengths import seconds
+
+from ._policy import policy
+from ._requests import operation_for
+from .starlette import (
+    CancelableWebSocket,
+    RequestCancelationMiddleware,
+    RequestCancellationMiddleware,
+    get_request_token,
+    with_cancelation,
+)
+
+if TYPE_CHECKING:
+    from datetime import timedelta
+
+    from ._policy import Disconnect
+
+__all__ = [
+    "CancelableWebSocket",
+    "RequestCancelationMiddleware",
+    "RequestCancellationMiddleware",
+    "cancelable_dependency",
+    "get_request_token",
+    "with_cancelation",
+]
+
+
+async def _no_timeout() -> None:
+    """What FastAPI gives for `timeout`, which is no client's to set."""
+
+
+def _dependency(
+    request: Request | None = None,
+    timeout: float | timedelta | None = None,
+    *,
+    disconnect: Disconnect | None = None,
+    grace: float | timedelta | None = None,
+) -> Any:
+    """An operation for the request, cancelled when the client goes away: for `Depends`.
+
+    It is named `GET /path` and not entered yet: the endpoint does that, by `async with`. Until the endpoint returns the client is
+    watched while the operation runs; whatever reads the request gets every byte of it all the same. A cancel that nobody catches is
+    answered with 504 where the time was up, 499 where the client went away, and 503 otherwise.
+
+    `Depends(cancelable_dependency)` has no time limit, and no client can set one; `Depends(cancelable_dependency(timeout=30.0))` has
+    one. By hand, `await cancelable_dependency(request, timeout=5.0)` gives the operation.
+
+    Args:
+        request: the request; left out, a dependency is given.
+        timeout: how many seconds it may take, from when it is entered.
+        disconnect: what becomes of the work when the client goes away: `"cancel"`, `"grace"`, `"detach"` or `"ignore"`, as with
+            `RequestCancelationMiddleware`, whose word counts where nothing is said.
+        grace: how many seconds `disconnect="grace"` gives.
+    """
+    if disconnect is None and grace is not None:
+        raise ValueError('grace goes with disconnect="grace" alone, got no disconnect')
+    chosen = None if disconnect is None else policy(disconnect, grace)
+    limit = None if timeout is None else seconds("Timeout", timeout)
+
+    async def dependency(request: Request) -> Cancelable:
+        return operation_for(request, limit, chosen)
+
+    return dependency if request is None else dependency(request)
+
+
+if TYPE_CHECKING:
+
+    @overload
+    def cancelable_dependency(
+        request: Request,
+        timeout: float | timedelta | None = None,
+        *,
+        disconnect: Disconnect | None = None,
+        grace: float | timedelta | None = None,
+    ) -> Awaitable[Cancelable]: ...
+    @overload
+    def cancelable_dependency(
+        *,
+        timeout: float | timedelta | None = None,
+        disconnect: Disconnect | None = None,
+        grace: float | timedelta | None = None,
+    ) -> Callable[[Request], Awaitable[Cancelable]]: ...
+    def cancelable_dependency(*args: Any, **kwargs: Any) -> Any:
+        """See `_dependency`."""
+
+else:
+    cancelable_dependency = _dependency
+    cancelable_dependency.__name__ = cancelable_dependency.__qualname__ = "cancelable_dependency"
+    # What FastAPI sees: the timeout comes from a dependency, and so from no client.
+    cancelable_dependency.__signature__ = inspect.Signature(
+        [
+            inspect.Parameter(
+                "request", inspect.Parameter.POSITIONAL_OR_KEYWORD, annotation=Request
+            ),
+            inspect.Parameter(
+                "timeout",
+                inspect.Parameter.POSITIONAL_OR_KEYWORD,
+                default=None,
+                annotation=Annotated[float | None, Depends(_no_timeout)],
+            ),
+        ],
+        return_annotation=Awaitable[Cancelable],
+    )
+    cancelable_dependency.__annotations__["return"] = Awaitable[Cancelable]
+    # And it is to be awaited, not called in a thread.
+    if sys.version_info >= (3, 12):
+        inspect.markcoroutinefunction(cancelable_dependency)
+    else:
+        cancelable_dependency._is_coroutine = asyncio.coroutines._is_coroutine

@@ -1,0 +1,441 @@
+"""FastAPI: the dependency and the decorator, with no middleware and behind any, on real servers."""
+
+import asyncio
+import contextlib
+import hashlib
+import inspect
+from typing import Annotated
+from unittest import mock
+
+import httpx
+import pytest
+from fastapi import BackgroundTasks, Body, Depends, FastAPI, HTTPException, Request
+from fastapi.responses import JSONResponse
+from starlette.middleware.base import BaseHTTPMiddleware
+from starlette.middleware.cors import CORSMiddleware
+from starlette.middleware.gzip import GZipMiddleware
+
+from hother.cancelable import (
+    Cancelable,
+    CancelationError,
+    CancelationReason,
+    CancelationToken,
+    current_operation,
+)
+from hother.cancelable.integrations.fastapi import (
+    RequestCancelationMiddleware,
+    cancelable_dependency,
+    get_request_token,
+    with_cancelation,
+)
+from support import web
+from support.loops import settle
+from support.serving import served, wait_for
+
+
+async def pass_on(request, call_next):
+    return await call_next(request)
+
+
+AROUND = {
+    "nothing": lambda app: None,
+    "ours": lambda app: app.add_middleware(RequestCancelationMiddleware),
+    "base": lambda app: app.add_middleware(BaseHTTPMiddleware, dispatch=pass_on),
+    "gzip": lambda app: app.add_middleware(GZipMiddleware, minimum_size=10),
+    "cors": lambda app: app.add_middleware(CORSMiddleware, allow_origins=["*"]),
+    "ours in base": lambda app: (
+        app.add_middleware(RequestCancelationMiddleware),
+        app.add_middleware(BaseHTTPMiddleware, dispatch=pass_on),
+    ),
+    "base in ours": lambda app: (
+        app.add_middleware(BaseHTTPMiddleware, dispatch=pass_on),
+        app.add_middleware(RequestCancelationMiddleware),
+    ),
+}
+
+
+@contextlib.asynccontextmanager
+async def client(app, server="uvicorn", **options):
+    """A client of the application, which is really served."""
+    async with served(app, server, **options) as port:
+        async with httpx.AsyncClient(base_url=f"http://127.0.0.1:{port}", timeout=20) as it:
+            yield it
+
+
+class Waiting:
+    """An endpoint's work that waits for ever, and how it ended."""
+
+    def __init__(self):
+        self.started = asyncio.Event()
+        self.ended = asyncio.Event()
+        self.operation = None
+        self.error = None
+
+    async def work(self, cancel):
+        self.operation = cancel
+        try:
+            async with cancel:
+                self.started.set()
+                await asyncio.sleep(3600)
+        except BaseException as error:
+            self.error = error
+            raise
+        finally:
+            self.ended.set()
+
+
+async def vanish(port, waiting, request):
+    """Asks, and is gone once the work has started."""
+    async with web.connected(port) as (_, writer):
+        writer.write(request)
+        await wait_for(waiting.started)
+    await wait_for(waiting.ended)
+    await settle()
+
+
+@web.on_servers()
+@pytest.mark.parametrize("around", AROUND)
+async def test_law_w2_the_dependency_ends_with_the_client(server, options, around):
+    app, waiting = FastAPI(), Waiting()
+    AROUND[around](app)
+
+    @app.get("/process")
+    async def process(cancel: Annotated[Cancelable, Depends(cancelable_dependency)]):
+        await waiting.work(cancel)
+
+    async with served(app, server, **options) as port:
+        await vanish(port, waiting, web.head("GET", "/process"))
+    assert isinstance(waiting.error, CancelationError)
+    assert waiting.error.reason is CancelationReason.DISCONNECTED
+    context = waiting.operation.context
+    assert context.name == "GET /process"
+    assert context.metadata["method"] == "GET"
+    assert context.metadata["path"] == "/process"
+    assert context.metadata["client"] == "127.0.0.1"
+    assert context.cancel_reason is CancelationReason.DISCONNECTED
+
+
+@web.on_servers("asyncio")
+@pytest.mark.parametrize("around", AROUND)
+async def test_law_w2_behind_a_body_that_comes_in_parts(server, options, around):
+    """Also where the endpoint is not reading at that moment, and the body is not over."""
+    app, waiting = FastAPI(), Waiting()
+    AROUND[around](app)
+
+    @app.post("/process")
+    async def process(
+        request: Request, cancel: Annotated[Cancelable, Depends(cancelable_dependency)]
+    ):
+        async for part in request.stream():
+            assert part == b"hello"
+            break
+        await waiting.work(cancel)
+
+    begun = web.head("POST", "/process", "Content-Length: 1000") + b"hello"
+    async with served(app, server, **options) as port:
+        await vanish(port, waiting, begun)
+    assert waiting.error.reason is CancelationReason.DISCONNECTED
+
+
+@web.on_servers("asyncio")
+@pytest.mark.parametrize("around", AROUND)
+@pytest.mark.parametrize("when", ["inside", "before", "after"])
+async def test_law_w1_the_dependency_takes_no_byte(server, options, around, when):
+    app = FastAPI()
+    AROUND[around](app)
+
+    @app.post("/upload")
+    async def upload(
+        request: Request, cancel: Annotated[Cancelable, Depends(cancelable_dependency)]
+    ):
+        seen = hashlib.sha256()
+        stream = request.stream()
+        if when == "before":
+            seen.update(await anext(stream))
+        async with cancel:
+            await settle(50)
+            if when != "after":
+                async for part in stream:
+                    seen.update(part)
+        if when == "after":
+            async for part in stream:
+                seen.update(part)
+        return seen.hexdigest()
+
+    body = bytes(range(256)) * 8000
+
+    async def dribbled():
+        for at in range(0, len(body), 30_000):
+            yield body[at : at + 30_000]
+
+    async with client(app, server, **options) as to:
+        for content in (body, dribbled()):
+            response = await to.post("/upload", content=content)
+            assert response.json() == hashlib.sha256(body).hexdigest()
+
+
+@web.on_servers("asyncio")
+@pytest.mark.parametrize("around", ["nothing", "ours", "base", "ours in base", "base in ours"])
+async def test_law_w4_a_cancel_that_leaves_an_endpoint_is_answered(server, options, around):
+    app = FastAPI()
+    AROUND[around](app)
+    given = cancelable_dependency(timeout=0.05)
+
+    @app.get("/late")
+    async def late(cancel: Annotated[Cancelable, Depends(given)]):
+        async with cancel:
+            await asyncio.sleep(3600)
+
+    @app.get("/by-hand")
+    async def by_hand(request: Request):
+        async with await cancelable_dependency(request, timeout=0.05):
+            await asyncio.sleep(3600)
+
+    @app.get("/cancelled/{reason}")
+    async def cancelled(
+        reason: CancelationReason, cancel: Annotated[Cancelable, Depends(cancelable_dependency)]
+    ):
+        async with cancel:
+            await cancel.cancel(reason, "so it is")
+            await asyncio.sleep(3600)
+
+    @app.get("/other")
+    async def other():
+        async with Cancelable.with_timeout(0.05):
+            await asyncio.sleep(3600)
+
+    async with client(app, server, **options) as to:
+        for path in ("/late", "/by-hand"):
+            response = await to.get(path)
+            assert (response.status_code, response.json()) == (504, {"detail": "Request timeout"})
+        for reason, status, detail in [
+            ("disconnected", 499, "Client closed connection"),
+            ("signal", 499, "Client closed connection"),
+            ("timeout", 504, "Request timeout"),
+            ("shutdown", 503, "Request cancelled: so it is"),
+            ("manual", 503, "Request cancelled: so it is"),
+        ]:
+            response = await to.get(f"/cancelled/{reason}")
+            assert (response.status_code, response.json()) == (status, {"detail": detail})
+            assert ("retry-after" in response.headers) == (reason == "shutdown")
+        # Any operation, once the application knows of us.
+        assert (await to.get("/other")).status_code == 504
+
+
+async def test_an_application_that_has_a_handler_of_its_own_answers_by_that():
+    app = FastAPI()
+
+    @app.exception_handler(CancelationError)
+    async def told(request, error):
+        return JSONResponse(error.reason.value, 418)
+
+    @app.exception_handler(504)
+    def in_a_thread(request, error):
+        return JSONResponse(error.detail, 505)
+
+    @app.get("/typed")
+    async def typed(cancel: Annotated[Cancelable, Depends(cancelable_dependency(timeout=0.01))]):
+        async with cancel:
+            await asyncio.sleep(3600)
+
+    @app.get("/status")
+    @with_cancelation(timeout=0.01)
+    async def status():
+        await asyncio.sleep(3600)
+
+    async with client(app) as to:
+        response = await to.get("/typed")
+        assert (response.status_code, response.json()) == (418, "timeout")
+        response = await to.get("/status")
+        assert (response.status_code, response.json()) == (505, "Request timeout")
+
+
+async def test_no_client_can_set_the_timeout():
+    app = FastAPI()
+
+    @app.get("/it")
+    async def it(
+        free: Annotated[Cancelable, Depends(cancelable_dependency)],
+        bound: Annotated[Cancelable, Depends(cancelable_dependency(timeout=30.0))],
+    ):
+        async with free:
+            assert free.remaining() is None
+        async with bound:
+            assert 29 < bound.remaining() <= 30
+
+    async with client(app) as to:
+        assert (await to.get("/it?timeout=0.001&request=x")).status_code == 200
+        described = (await to.get("/openapi.json")).json()["paths"]["/it"]["get"]
+        assert "parameters" not in described
+        assert "requestBody" not in described
+
+
+def test_the_dependency_tells_its_signature():
+    names = list(inspect.signature(cancelable_dependency).parameters)
+    assert names == ["request", "timeout"]
+
+
+@web.on_servers("asyncio")
+@pytest.mark.parametrize("around", ["nothing", "ours", "base"])
+async def test_the_decorator_keeps_the_signature(server, options, around):
+    app = FastAPI()
+    AROUND[around](app)
+
+    @app.post("/bare/{at}")
+    @with_cancelation
+    async def bare(at: int, q: str, body: Annotated[dict, Body()], cancel: Cancelable):
+        assert current_operation() is cancel
+        return [at, q, body, cancel.context.name]
+
+    @app.get("/asks")
+    @with_cancelation(timeout=5)
+    async def asks(request: Request):
+        return [request.url.path, current_operation().remaining() > 4]
+
+    @app.get("/plain")
+    @with_cancelation(timeout=5)
+    def plain(q: int = 7):
+        return [q, current_operation().context.name]
+
+    @app.get("/late")
+    @with_cancelation(timeout=0.05)
+    async def late():
+        await asyncio.sleep(3600)
+
+    @app.get("/typed")
+    @with_cancelation(timeout=0.05, raise_on_cancel=False)
+    async def typed():
+        await asyncio.sleep(3600)
+
+    async with client(app, server, **options) as to:
+        response = await to.post("/bare/5?q=x", json={"a": 1})
+        assert response.json() == [5, "x", {"a": 1}, "POST /bare/5"]
+        assert (await to.post("/bare/five", json={})).status_code == 422
+        assert (await to.get("/asks")).json() == ["/asks", True]
+        assert (await to.get("/plain")).json() == [7, "GET /plain"]
+        for path in ("/late", "/typed"):
+            response = await to.get(path)
+            assert (response.status_code, response.json()) == (504, {"detail": "Request timeout"})
+        described = (await to.get("/openapi.json")).json()["paths"]["/bare/{at}"]["post"]
+        assert [it["name"] for it in described["parameters"]] == ["at", "q"]
+
+
+@web.on_servers()
+async def test_law_w2_the_decorator_ends_with_the_client(server, options):
+    app = FastAPI()
+    started, ended = asyncio.Event(), asyncio.Event()
+    reasons = []
+
+    @app.get("/slow")
+    @with_cancelation
+    async def slow(cancel: Cancelable):
+        started.set()
+        try:
+            await asyncio.sleep(3600)
+        finally:
+            reasons.append(cancel.context.cancel_reason or cancel.token.reason)
+            ended.set()
+
+    async with served(app, server, **options) as port:
+        async with web.connected(port) as (_, writer):
+            writer.write(web.head("GET", "/slow"))
+            await wait_for(started)
+        await wait_for(ended)
+    assert reasons == [CancelationReason.DISCONNECTED]
+
+
+def test_a_generator_is_no_endpoint():
+    with pytest.raises(TypeError, match="endpoint must return its response"):
+
+        @with_cancelation
+        async def items():
+            yield 1
+
+
+async def test_the_token_of_a_request():
+    app = FastAPI()
+    app.add_middleware(RequestCancelationMiddleware, default_timeout=0.05)
+
+    @app.get("/taken")
+    async def taken(request: Request):
+        token = get_request_token(request)
+        assert token is request.scope["cancelation_token"]
+        await token.wait_for_cancel()
+        await asyncio.sleep(0.01)
+        return [token.reason, token.message]
+
+    async with client(app) as to:
+        assert (await to.get("/taken")).json() == ["timeout", "Operation timed out after 0.05s"]
+
+
+async def test_an_endpoint_that_catches_the_cancel_answers_by_itself():
+    app = FastAPI()
+    app.add_middleware(RequestCancelationMiddleware, default_timeout=0.05)
+
+    @app.get("/it")
+    async def it(cancel: Annotated[Cancelable, Depends(cancelable_dependency)]):
+        try:
+            async with cancel:
+                await asyncio.sleep(3600)
+        except CancelationError as error:
+            await asyncio.sleep(0.01)
+            return error.reason
+
+    async with client(app) as to:
+        assert (await to.get("/it")).json() == "timeout"
+
+
+async def test_what_has_nothing_to_receive_is_not_watched():
+    scope = {"type": "http", "method": "GET", "path": "/it", "headers": [], "query_string": b""}
+    for request in (
+        Request(scope),
+        mock.Mock(spec=Request, method="GET", client=None, url=mock.Mock(path="/it")),
+        mock.MagicMock(method="GET", url=mock.Mock(path="/it")),
+    ):
+        cancel = await cancelable_dependency(request, timeout=5.0)
+        assert cancel.context.name == "GET /it"
+        async with cancel:
+            assert cancel.remaining() > 4
+    token = get_request_token(Request(scope))
+    assert isinstance(token, CancelationToken)
+    assert get_request_token(Request(scope)) is token
+
+
+@pytest.mark.parametrize("around", ["nothing", "ours"])
+async def test_law_w2_what_runs_after_the_response_is_not_taken_for_abandoned(around):
+    """Servers say of a request that has been answered that its client is gone."""
+    app, done = FastAPI(), asyncio.Event()
+    AROUND[around](app)
+    ended = []
+
+    async def later(cancel):
+        try:
+            async with cancel:
+                for _ in range(50):
+                    await asyncio.sleep(0)
+                ended.append("by itself")
+        finally:
+            done.set()
+
+    @app.get("/it")
+    async def it(
+        tasks: BackgroundTasks, cancel: Annotated[Cancelable, Depends(cancelable_dependency)]
+    ):
+        tasks.add_task(later, cancel)
+
+    async with client(app) as to:
+        assert (await to.get("/it")).status_code == 200
+        await wait_for(done)
+    assert ended == ["by itself"]
+
+
+async def test_an_http_exception_of_the_endpoint_is_its_own():
+    app = FastAPI()
+
+    @app.get("/it")
+    @with_cancelation
+    async def it():
+        raise HTTPException(418, "a teapot")
+
+    async with client(app) as to:
+        assert (await to.get("/it")).json() == {"detail": "a teapot"}
