@@ -15,6 +15,8 @@
 mod client;
 mod deadline;
 #[cfg(feature = "tower")]
+mod server;
+#[cfg(feature = "tower")]
 mod shutdown;
 
 #[cfg(feature = "reqwest")]
@@ -22,9 +24,18 @@ pub use client::DeadlineMiddleware;
 #[cfg(feature = "tower")]
 pub use client::{CallCancelled, DeadlineCall, DeadlineLayer, DeadlineService};
 pub use deadline::{DeadlineHeader, DeadlineHeaders, NoTimeLeft};
-
+#[cfg(feature = "tower")]
+pub use server::{
+    Answer, CancelableLayer, CancelableService, Disconnect, RequestHead, ResponseBody,
+    ResponseFuture,
+};
 #[cfg(feature = "tower")]
 pub use shutdown::{Report, Shutdown};
+
+/// The examples of the page about servers are tests of this crate.
+#[cfg(all(doctest, feature = "tower"))]
+#[doc = include_str!("../../../docs/tower.md")]
+struct TowerPage;
 
 /// The examples of the page about deadlines are tests of this crate.
 #[cfg(all(doctest, feature = "reqwest"))]

@@ -8,6 +8,7 @@
 mod client;
 mod deadline_headers;
 mod deadline_headers_random;
+mod server;
 #[cfg(feature = "tower")]
 mod shutdown;
 #[cfg(all(feature = "tower", unix))]

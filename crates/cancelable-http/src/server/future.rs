@@ -1,0 +1,139 @@
+//! The future of a response: drives the request's operation until the head of the response is there.
+
+use std::fmt;
+use std::pin::Pin;
+use std::task::{Context, Poll, ready};
+
+use bytes::Bytes;
+use cancelable::Cancellation;
+use http::response::Parts;
+use http::{HeaderValue, Response};
+use http_body::Body;
+use pin_project_lite::pin_project;
+
+use super::driving::Driving;
+use super::exchange::Head;
+use super::relay::{Stop, is_bodiless};
+use super::{Answer, BoxError, ResponseBody};
+
+pin_project! {
+    /// The future of a response behind a [`CancelableLayer`](super::CancelableLayer).
+    ///
+    /// Dropped before its end, it is what [`Disconnect`](super::Disconnect) says of a client that has left.
+    pub struct ResponseFuture<F, B: Body> {
+        #[pin]
+        kind: Kind<F, B::Data>,
+    }
+}
+
+pin_project! {
+    #[project = KindProjection]
+    enum Kind<F, D> {
+        // `None` once there was a response.
+        Driven { driving: Option<Driving<D>>, manners: Option<Manners> },
+        // The operation is somebody else's, who has this driven.
+        Within { #[pin] future: F },
+    }
+}
+
+/// How a client wants to be answered where there is no response.
+pub(super) struct Manners {
+    pub(super) is_head_only: bool,
+    /// The content type of the request, where that is gRPC's.
+    pub(super) grpc: Option<HeaderValue>,
+    pub(super) retry_after: Option<std::time::Duration>,
+}
+
+impl<F, B: Body> ResponseFuture<F, B> {
+    pub(super) fn driven(driving: Driving<B::Data>, manners: Manners) -> Self {
+        let kind = Kind::Driven {
+            driving: Some(driving),
+            manners: Some(manners),
+        };
+        Self { kind }
+    }
+
+    pub(super) fn within(future: F) -> Self {
+        let kind = Kind::Within { future };
+        Self { kind }
+    }
+}
+
+impl<F, B, E> Future for ResponseFuture<F, B>
+where
+    F: Future<Output = Result<Response<B>, E>>,
+    B: Body<Data: From<Bytes>, Error: Into<BoxError>>,
+    E: 'static,
+{
+    type Output = Result<Response<ResponseBody<B>>, E>;
+
+    fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
+        let (driving, manners) = match self.project().kind.project() {
+            KindProjection::Within { future } => {
+                let response = ready!(future.poll(cx))?;
+                return Poll::Ready(Ok(response.map(ResponseBody::within)));
+            }
+            KindProjection::Driven { driving, manners } => (driving, manners),
+        };
+        // Taken, so that one that panics is not driven any more.
+        let mut at_work = driving.take().expect("not polled after its end");
+        let polled = at_work.poll(cx);
+        let is_whole = match polled {
+            Poll::Ready(Err(Stop::Cancelled(why))) => {
+                let manners = manners.take().expect("there was no response before");
+                return Poll::Ready(Ok(manners.answer(&why)));
+            }
+            Poll::Ready(Ok(())) => true,
+            Poll::Ready(Err(Stop::Service | Stop::Body(_))) | Poll::Pending => false,
+        };
+        let parts = match at_work.exchange.take_head() {
+            Some(Head::Response(parts)) => parts,
+            Some(Head::Error(error)) => {
+                let error = error.downcast().expect("the service's own error");
+                return Poll::Ready(Err(*error));
+            }
+            None => {
+                *driving = Some(at_work);
+                return Poll::Pending;
+            }
+        };
+        let manners = manners.take().expect("there was no response before");
+        let body = match polled {
+            Poll::Ready(Err(Stop::Body(error))) => ResponseBody::failed(error),
+            _ if is_whole => manners.whole(&parts, at_work),
+            _ => ResponseBody::driven(at_work, &parts.headers),
+        };
+        Poll::Ready(Ok(Response::from_parts(*parts, body)))
+    }
+}
+
+impl Manners {
+    fn answer<B: From<Bytes>>(self, why: &Cancellation) -> Response<B> {
+        let mut answer = Answer::to(why);
+        if let Some(delay) = self.retry_after {
+            answer = answer.retry_after(delay);
+        }
+        match self.grpc {
+            Some(content_type) => answer.into_grpc_response(content_type),
+            None => answer.into_response(),
+        }
+    }
+
+    /// The body of a response of which there is nothing more to come.
+    fn whole<B: Body>(self, parts: &Parts, at_work: Driving<B::Data>) -> ResponseBody<B> {
+        let mut slot = at_work.exchange.lock();
+        let (frame, hint) = (slot.frame.take(), slot.hint);
+        drop(slot);
+        if frame.is_none() && (self.is_head_only || is_bodiless(parts.status)) {
+            ResponseBody::unsent(hint)
+        } else {
+            ResponseBody::whole(frame)
+        }
+    }
+}
+
+impl<F, B: Body> fmt::Debug for ResponseFuture<F, B> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("ResponseFuture").finish_non_exhaustive()
+    }
+}

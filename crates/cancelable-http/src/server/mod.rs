@@ -1,0 +1,24 @@
+//! What serves requests as operations: a layer for tower, which sees to it that a request stops when nobody waits for it.
+
+mod answer;
+mod body;
+mod config;
+mod disconnect;
+mod driving;
+mod exchange;
+mod future;
+mod head;
+mod layer;
+mod relay;
+mod service;
+
+pub use answer::Answer;
+pub use body::ResponseBody;
+pub use disconnect::Disconnect;
+pub use future::ResponseFuture;
+pub use head::RequestHead;
+pub use layer::CancelableLayer;
+pub use service::CancelableService;
+
+/// An error of whatever kind, as bodies carry them.
+pub(crate) type BoxError = Box<dyn std::error::Error + Send + Sync>;

@@ -1,0 +1,107 @@
+//! A service whose requests are operations.
+
+use std::sync::{Arc, Weak};
+use std::task::{Context, Poll};
+use std::{fmt, mem};
+
+use bytes::Bytes;
+use cancelable::Operation;
+use http::{Method, Request, Response};
+use http_body::Body;
+use tower_service::Service;
+
+use super::answer::grpc_type;
+use super::config::Config;
+use super::driving::Driving;
+use super::exchange::{Exchange, Govern, Governed};
+use super::future::Manners;
+use super::relay::Relay;
+use super::{BoxError, RequestHead, ResponseBody, ResponseFuture};
+
+/// A service whose requests are operations; made by a [`CancelableLayer`](super::CancelableLayer).
+#[derive(Clone)]
+pub struct CancelableService<S> {
+    inner: S,
+    config: Arc<Config>,
+}
+
+impl<S> CancelableService<S> {
+    pub(super) fn new(inner: S, config: Arc<Config>) -> Self {
+        Self { inner, config }
+    }
+}
+
+impl<S, Q, B> Service<Request<Q>> for CancelableService<S>
+where
+    S: Service<Request<Q>, Response = Response<B>> + Clone + Send + 'static,
+    S::Future: Send + 'static,
+    S::Error: Send + 'static,
+    Q: Send + 'static,
+    B: Body<Data: From<Bytes> + Send + 'static, Error: Into<BoxError>> + Send + 'static,
+{
+    type Response = Response<ResponseBody<B>>;
+    type Error = S::Error;
+    type Future = ResponseFuture<S::Future, B>;
+
+    fn poll_ready(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), S::Error>> {
+        self.inner.poll_ready(cx)
+    }
+
+    fn call(&mut self, mut request: Request<Q>) -> Self::Future {
+        if self.config.govern(&request) {
+            return ResponseFuture::within(self.inner.call(request));
+        }
+        let head = RequestHead::of(&request);
+        let plan = self.config.plan(&head);
+        let manners = Manners {
+            is_head_only: *head.method() == Method::HEAD,
+            grpc: grpc_type(head.headers()).cloned(),
+            retry_after: self.config.retry_after,
+        };
+        let is_head_only = manners.is_head_only;
+        let exchange = Arc::new(Exchange::new(self.config.disconnect));
+        // What was found ready is what is called, once the operation has started.
+        let inner = self.inner.clone();
+        let mut ready = mem::replace(&mut self.inner, inner);
+        let run = plan.try_run({
+            let exchange = Arc::clone(&exchange);
+            move |operation: Operation| {
+                let here: Weak<dyn Govern> = Arc::<Exchange<B::Data>>::downgrade(&exchange);
+                let extensions = request.extensions_mut();
+                extensions.insert(Governed(here));
+                extensions.insert(operation.clone());
+                exchange.lock().operation = Some(operation);
+                Relay::new(ready.call(request), exchange, is_head_only)
+            }
+        });
+        ResponseFuture::driven(Driving::new(run, exchange), manners)
+    }
+}
+
+impl Config {
+    /// Has what was said here hold for the operation of a layer around this one, if there is one; says whether there is.
+    fn govern<Q>(&self, request: &Request<Q>) -> bool {
+        let Some(Governed(outer)) = request.extensions().get() else {
+            return false;
+        };
+        let operation = outer
+            .upgrade()
+            .and_then(|outer| outer.govern(self.disconnect));
+        let Some(operation) = operation else {
+            return false;
+        };
+        if let Some(limit) = self.limit(&RequestHead::of(request)) {
+            operation.token().cancel_after(limit);
+        }
+        true
+    }
+}
+
+impl<S: fmt::Debug> fmt::Debug for CancelableService<S> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("CancelableService")
+            .field("inner", &self.inner)
+            .field("config", &self.config)
+            .finish()
+    }
+}

@@ -1,0 +1,248 @@
+//! W4: what a client is told of an operation that was cancelled before there was a response, and what it sees of one that was
+//! cancelled after that.
+
+use std::convert::Infallible;
+use std::future::pending;
+use std::time::Duration;
+
+use cancelable::{Cancelable, Cancellation, CancellationToken, Operation, Reason};
+use cancelable_http::{Answer, CancelableLayer, DeadlineHeaders, Shutdown};
+use futures_util::{StreamExt, stream};
+use http::header::{CONTENT_TYPE, RETRY_AFTER};
+use http::{Request, Response};
+use http_body_util::BodyExt;
+use tower::{Layer, ServiceExt, service_fn};
+
+use super::{Answered, BoxError, GET, end, heard, read_to_end, sent, serve, streamed};
+
+/// The answer to a request whose handler does this, and never comes to an end.
+async fn answer(
+    layer: CancelableLayer,
+    request: Request<()>,
+    act: impl FnOnce(Operation) + Clone + Send + 'static,
+) -> Response<String> {
+    let service = layer.layer(service_fn(move |_: Request<()>| {
+        let act = act.clone();
+        async move {
+            act(Operation::current().unwrap());
+            Ok::<_, Infallible>(pending::<Answered>().await)
+        }
+    }));
+    let response = service.oneshot(request).await.unwrap();
+    let (parts, body) = response.into_parts();
+    let body = body.collect().await.unwrap().to_bytes();
+    Response::from_parts(parts, String::from_utf8(body.to_vec()).unwrap())
+}
+
+fn retry_after<B>(response: &Response<B>) -> Option<&str> {
+    let field = response.headers().get(RETRY_AFTER)?;
+    Some(field.to_str().unwrap())
+}
+
+#[tokio::test(start_paused = true)]
+async fn law_w4_its_own_deadline_is_504() {
+    let layer = CancelableLayer::new().timeout(Duration::from_secs(5));
+    let response = answer(layer, Request::new(()), drop).await;
+    assert_eq!(response.status(), 504);
+    assert_eq!(
+        response.headers()[CONTENT_TYPE],
+        "text/plain; charset=utf-8"
+    );
+    assert_eq!(response.body(), "the request took too long\n");
+    assert_eq!(retry_after(&response), None);
+    // Where there is no time at all, the service is not called.
+    let layer = CancelableLayer::new().timeout(Duration::ZERO);
+    let response = answer(layer, Request::new(()), |_| unreachable!("it has no time")).await;
+    assert_eq!(response.status(), 504);
+}
+
+#[tokio::test(start_paused = true)]
+async fn law_w4_each_reason_has_its_status() {
+    for reason in Reason::ALL {
+        let expected = match reason {
+            Reason::Timeout => (504, None, 4),
+            Reason::Disconnected => (499, None, 1),
+            Reason::Shutdown => (503, Some("1"), 14),
+            _ => (503, None, 14),
+        };
+        let said = |response: &Response<String>| {
+            let answer = Answer::to(&Cancellation::new(*reason));
+            let grpc = answer.grpc_status();
+            assert_eq!(answer.status(), response.status());
+            assert_eq!(answer.text(), response.body());
+            (
+                response.status().as_u16(),
+                retry_after(response).map(str::to_owned),
+                grpc,
+            )
+        };
+        let expected = (expected.0, expected.1.map(str::to_owned), expected.2);
+        let act = |op: Operation| assert!(op.cancel_with(*reason));
+        let response = answer(CancelableLayer::new(), Request::new(()), act).await;
+        assert_eq!(said(&response), expected, "{reason}");
+
+        // One that is cancelled with what encloses it is judged by that.
+        let outer = CancellationToken::new();
+        let token = outer.child_token();
+        let layer = CancelableLayer::new().plan(move |plan, _| plan.token(&token));
+        let act = move |_| assert!(outer.cancel_with(*reason));
+        let response = answer(layer, Request::new(()), act).await;
+        assert_eq!(said(&response), expected, "parent, {reason}");
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn law_w4_an_outer_limit_is_a_limit() {
+    let run = Cancelable::new()
+        .grace(Duration::from_secs(1))
+        .timeout(Duration::from_secs(1));
+    let response = run
+        .run(|_| answer(CancelableLayer::new(), Request::new(()), drop))
+        .await;
+    assert_eq!(response.unwrap().status(), 504);
+}
+
+#[tokio::test(start_paused = true)]
+async fn law_w4_a_client_of_grpc_is_told_in_its_own_words() {
+    let request = |content_type: &str| {
+        let mut request = Request::new(());
+        let content_type = content_type.parse().unwrap();
+        request.headers_mut().insert(CONTENT_TYPE, content_type);
+        request
+    };
+    let layer = CancelableLayer::new().timeout(Duration::from_secs(5));
+    for content_type in [
+        "application/grpc",
+        "application/grpc+proto",
+        "application/GRPC-web",
+    ] {
+        let response = answer(layer.clone(), request(content_type), drop).await;
+        assert_eq!(response.status(), 200);
+        assert_eq!(response.headers()[CONTENT_TYPE], content_type);
+        assert_eq!(response.headers()["grpc-status"], "4");
+        assert_eq!(
+            response.headers()["grpc-message"],
+            "the request took too long"
+        );
+        assert_eq!(response.body(), "");
+    }
+    for content_type in ["application/grp", "text/plain", ""] {
+        let response = answer(layer.clone(), request(content_type), drop).await;
+        assert_eq!(response.status(), 504, "{content_type}");
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn law_w4_when_to_come_again_is_said_in_whole_seconds() {
+    for (delay, said) in [
+        (Duration::ZERO, "0"),
+        (Duration::from_millis(1), "1"),
+        (Duration::from_secs(30), "30"),
+        (Duration::MAX, "18446744073709551615"),
+    ] {
+        let layer = CancelableLayer::new().retry_after(delay);
+        let act = |op: Operation| assert!(op.cancel_with(Reason::Shutdown));
+        let response = answer(layer, Request::new(()), act).await;
+        assert_eq!(retry_after(&response), Some(said));
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn law_w4_at_a_shutdown_what_runs_has_its_grace_and_what_comes_is_turned_away() {
+    let shutdown = Shutdown::new().grace(Duration::from_secs(3));
+    let layer = CancelableLayer::new().shutdown(&shutdown);
+    let start = tokio::time::Instant::now();
+    let begin = shutdown.clone();
+    let act = move |_| assert!(begin.begin());
+    let response = answer(layer.clone(), Request::new(()), act).await;
+    assert_eq!(
+        (response.status().as_u16(), retry_after(&response)),
+        (503, Some("1"))
+    );
+    assert_eq!(start.elapsed(), Duration::from_secs(3));
+
+    let late = answer(layer, Request::new(()), |_| {
+        unreachable!("it comes too late")
+    })
+    .await;
+    assert_eq!(
+        (late.status().as_u16(), retry_after(&late)),
+        (503, Some("1"))
+    );
+    assert_eq!(late.body(), "the service is shutting down\n");
+    let report = shutdown.finished().await;
+    assert!(report.is_clean(), "{report:?}");
+}
+
+#[tokio::test(start_paused = true)]
+async fn law_w5_no_client_lengthens_a_deadline_and_none_sets_one_unasked() {
+    let server = CancelableLayer::new().timeout(Duration::from_secs(5));
+    let asks = server
+        .clone()
+        .deadline_headers(DeadlineHeaders::own().at_least(Duration::from_secs(1)));
+    for (layer, header, took) in [
+        (&server, "1000", 5),
+        (&asks, "3000", 3),
+        (&asks, "3600000", 5),
+        (&asks, "0", 1),
+        (&asks, "-1", 5),
+        (&asks, "", 5),
+        (&asks, "99999999999999999999999999", 5),
+    ] {
+        let mut request = Request::new(());
+        request
+            .headers_mut()
+            .insert("x-cancelable-timeout-ms", header.parse().unwrap());
+        let start = tokio::time::Instant::now();
+        let response = answer(layer.clone(), request, drop).await;
+        assert_eq!(response.status(), 504);
+        assert_eq!(start.elapsed(), Duration::from_secs(took), "{header}");
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn law_w4_a_body_that_is_cut_ends_with_the_cancellation() {
+    let layer = CancelableLayer::new().timeout(Duration::from_secs(5));
+    let service = layer.layer(service_fn(|_: Request<()>| async {
+        let first = stream::iter([bytes::Bytes::from_static(b"first")]);
+        Ok::<_, Infallible>(streamed(first.chain(stream::pending())))
+    }));
+    let response = service.oneshot(Request::new(())).await.unwrap();
+    assert_eq!(response.status(), 200);
+    let mut body = response.into_body();
+    let first = body.frame().await.unwrap().unwrap();
+    assert_eq!(first.into_data().unwrap(), "first");
+    let error: BoxError = body.frame().await.unwrap().unwrap_err();
+    let why = error.downcast::<Cancellation>().unwrap();
+    assert_eq!(why.reason(), Reason::Timeout);
+    assert!(body.frame().await.is_none());
+    assert!(hyper::body::Body::is_end_stream(&body));
+}
+
+#[tokio::test]
+async fn law_w4_no_client_takes_a_body_that_is_cut_for_a_whole_one() {
+    let limited = CancelableLayer::new().timeout(Duration::from_millis(50));
+    let (layer, mut ends) = heard(limited);
+    let server = serve(layer, |_| async { super::stalled("first", ()) }).await;
+    let mut socket = sent(&server, GET).await;
+    let all = read_to_end(&mut socket).await;
+    assert!(all.contains("\r\n5\r\nfirst\r\n"), "{all}");
+    assert!(!all.ends_with("0\r\n\r\n"), "{all}");
+    assert_eq!(
+        end(&mut ends).await.cancellation.unwrap().reason(),
+        Reason::Timeout
+    );
+
+    let two = reqwest::Client::builder()
+        .http2_prior_knowledge()
+        .build()
+        .unwrap();
+    let url = format!("http://{}/", server.address);
+    let response = super::bounded(two.get(url).send()).await.unwrap();
+    assert_eq!(response.status(), 200);
+    assert!(super::bounded(response.bytes()).await.is_err());
+    assert_eq!(
+        end(&mut ends).await.cancellation.unwrap().reason(),
+        Reason::Timeout
+    );
+}
