@@ -7,6 +7,8 @@ mod numbered;
 mod programs;
 mod quickstart;
 #[cfg(unix)]
+mod relay;
+#[cfg(unix)]
 mod transcript;
 #[cfg(unix)]
 mod wordcount;
