@@ -76,8 +76,8 @@ def operation_for(
         operation = Cancelable.with_token(exchange.token, None, name, metadata=metadata)
         if policy is not None:
             exchange.follow(policy)
-        operation.add_source(_OfRequest(exchange))
-        _see_to_answers(request.scope)
+        operation.add_source(OfRequest(exchange))
+        see_to_answers(request.scope)
     if timeout is not None:
         operation._limit(seconds("Timeout", timeout))
     return operation
@@ -106,7 +106,7 @@ def answer_to(request: Request, error: CancelationError) -> Answer:
     return answer(error.root_reason, error.message, is_of_request=True)
 
 
-def _see_to_answers(scope: MutableMapping[str, Any]) -> None:
+def see_to_answers(scope: MutableMapping[str, Any]) -> None:
     """Has the application answer what is cancelled as we would, unless it has a handler of its own for that."""
     handlers = scope.get("starlette.exception_handlers")
     if handlers is not None:
@@ -126,7 +126,7 @@ async def _answered(request: Request, error: CancelationError) -> Any:
     return await run_in_threadpool(handler, request, shown)
 
 
-class _OfRequest(CancelationSource):
+class OfRequest(CancelationSource):
     """Has the request be watched while the operation runs. It fires by the token, which the operation has."""
 
     def __init__(self, exchange: Exchange):
@@ -140,7 +140,7 @@ class _OfRequest(CancelationSource):
 class _Watching(Watch):
     __slots__ = ("_exchange", "_operation")
 
-    def __init__(self, source: _OfRequest, hearer: Any):
+    def __init__(self, source: OfRequest, hearer: Any):
         super().__init__(source, hearer)
         self._exchange = source.exchange
         self._operation: Cancelable = hearer.operation

@@ -31,6 +31,7 @@ from .starlette import (
     CancelableWebSocket,
     RequestCancelationMiddleware,
     RequestCancellationMiddleware,
+    cancelable_streaming_response,
     get_request_token,
     with_cancelation,
 )
@@ -45,6 +46,7 @@ __all__ = [
     "RequestCancelationMiddleware",
     "RequestCancellationMiddleware",
     "cancelable_dependency",
+    "cancelable_streaming_response",
     "get_request_token",
     "with_cancelation",
 ]

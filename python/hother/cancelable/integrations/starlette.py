@@ -5,12 +5,14 @@ from __future__ import annotations
 from ._requests import get_request_token
 from ._wrapping import with_cancelation
 from .asgi import RequestCancelationMiddleware, RequestCancellationMiddleware
+from .streaming import cancelable_streaming_response
 from .websocket import CancelableWebSocket
 
 __all__ = [
     "CancelableWebSocket",
     "RequestCancelationMiddleware",
     "RequestCancellationMiddleware",
+    "cancelable_streaming_response",
     "get_request_token",
     "with_cancelation",
 ]

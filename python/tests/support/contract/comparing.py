@@ -14,37 +14,16 @@ from support.contract.reading import Entry
 Differences = Iterator[tuple[str, str]]
 
 
-def differences(modules: list[Entry], *, leave_out: tuple[str, ...] = ()) -> list[str]:
-    """All that differs, but for what lies under the names that are left out."""
-    return [
-        f"{path}: {what}"
-        for module in modules
-        for path, what in _of_module(module)
-        if not _is_under(path, leave_out)
-    ]
-
-
-def exists(path: str) -> bool:
-    """Whether there is something by that dotted name."""
-    parts = path.split(".")
-    for length in range(len(parts), 0, -1):
-        it: Any = _module(".".join(parts[:length]))
-        if it is not None:
-            for part in parts[length:]:
-                it = getattr(it, part, None)
-            return it is not None
-    return False
-
-
-def _is_under(path: str, names: tuple[str, ...]) -> bool:
-    return any(path == name or path.startswith(f"{name}.") for name in names)
+def differences(modules: list[Entry]) -> list[str]:
+    """All that differs."""
+    return [f"{path}: {what}" for module in modules for path, what in _of_module(module)]
 
 
 def _module(name: str) -> ModuleType | None:
     try:
         return importlib.import_module(name)
     except ModuleNotFoundError as error:
-        if error.name is not None and _is_under(name, (error.name,)):
+        if error.name is not None and f"{name}.".startswith(f"{error.name}."):
             return None
         raise
 
