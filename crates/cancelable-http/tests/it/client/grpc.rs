@@ -6,8 +6,10 @@ use std::net::SocketAddr;
 use std::time::Duration;
 
 use bytes::{Buf, BufMut};
-use cancelable::{Cancelable, Reason};
-use cancelable_http::{CallCancelled, DeadlineHeader, DeadlineLayer, DeadlineService};
+use cancelable::{Cancelable, Operation, Reason};
+use cancelable_http::{
+    CallCancelled, CancelableLayer, DeadlineHeader, DeadlineHeaders, DeadlineLayer, DeadlineService,
+};
 use http::uri::PathAndQuery;
 use tokio::sync::mpsc;
 use tonic::codec::{Codec, DecodeBuf, Decoder, EncodeBuf, Encoder};
@@ -16,7 +18,7 @@ use tonic::transport::{Channel, Endpoint, Server};
 use tonic::{Code, Request, Response, Status, server};
 use tower::{ServiceBuilder, service_fn};
 
-use super::{TellsOfDrop, bounded};
+use super::bounded;
 
 type Client = tonic::client::Grpc<DeadlineService<Channel>>;
 
@@ -25,14 +27,9 @@ async fn law_x1_a_grpc_deadline_shrinks_from_hop_to_hop() {
     // The last service answers with what it was told, the first with that and its own.
     let last = serve(tell).await;
     let first = serve(move |request| async move {
-        let told = said(&request);
-        let limit = DeadlineHeader::Grpc.parse(told.as_bytes()).unwrap();
-        let ask = Cancelable::new().timeout(limit / 2).run(async move |_| {
-            let mut client = client(last).await;
-            ask(&mut client, "what is left?").await
-        });
-        let below = ask.await.unwrap()?;
-        Ok(Response::new(format!("{told} {below}")))
+        let mut client = client(last).await;
+        let below = ask(&mut client, "what is left?").await?;
+        Ok(Response::new(format!("{} {below}", said(&request))))
     })
     .await;
     let limit = Duration::from_secs(40);
@@ -41,13 +38,13 @@ async fn law_x1_a_grpc_deadline_shrinks_from_hop_to_hop() {
         ask(&mut client, "what is left?").await
     });
     let answer = bounded(answer).await.unwrap().unwrap();
-    let told: Vec<_> = answer.split(' ').collect();
-    let told: Vec<_> = told
-        .iter()
-        .map(|told| DeadlineHeader::Grpc.parse(told.as_bytes()).unwrap())
-        .collect();
-    assert!(told[0] <= limit && told[1] <= told[0] / 2, "{answer}");
-    assert!(told[1] > Duration::ZERO);
+    let told = answer.split(' ');
+    let told = told.map(|told| DeadlineHeader::Grpc.parse(told.as_bytes()).unwrap());
+    let [first, last] = told.collect::<Vec<_>>()[..] else {
+        panic!("not told by both: {answer}");
+    };
+    assert!(limit >= first && first > last, "{answer}");
+    assert!(last > limit / 2, "{answer}");
 }
 
 #[tokio::test]
@@ -59,12 +56,15 @@ async fn a_cancel_of_the_client_ends_the_handler_of_the_server() {
         .run(async |op| {
             let mut client = client(server).await;
             let cancel = async {
-                assert_eq!(heard.recv().await, Some("begun"));
+                assert_eq!(heard.recv().await, Some("begun".to_owned()));
                 op.cancel_with(Reason::Shutdown);
             };
             let (answer, ()) = tokio::join!(ask(&mut client, "wait"), cancel);
             // The connection stays, and so does the operation: only the call is over.
-            assert_eq!(heard.recv().await, Some("dropped"));
+            assert_eq!(
+                heard.recv().await,
+                Some("dropped, Some(Disconnected)".to_owned())
+            );
             answer.unwrap_err()
         });
     let status = bounded(outcome).await.unwrap();
@@ -86,9 +86,12 @@ async fn an_operation_that_is_dropped_ends_the_handler_of_the_server() {
     let run = Cancelable::new().run(async |_| ask(&mut client, "wait").await);
     tokio::select! {
         _ = run => unreachable!("nobody answers"),
-        begun = heard.recv() => assert_eq!(begun, Some("begun")),
+        begun = heard.recv() => assert_eq!(begun, Some("begun".to_owned())),
     }
-    assert_eq!(bounded(heard.recv()).await, Some("dropped"));
+    assert_eq!(
+        bounded(heard.recv()).await,
+        Some("dropped, Some(Disconnected)".to_owned())
+    );
 }
 
 #[tokio::test]
@@ -105,7 +108,8 @@ async fn tonics_own_timeout_is_kept_where_it_is_smaller() {
     assert_eq!(bounded(outcome).await.unwrap().unwrap(), "30000000u");
 }
 
-/// A service that answers with `handler`, on a port of its own, until the runtime of the test is gone.
+/// A service whose requests are operations, and that answers with `handler`, on a port of its own, until the runtime of the test is
+/// gone.
 async fn serve<H, F>(handler: H) -> SocketAddr
 where
     H: Fn(Request<String>) -> F + Clone + Send + Sync + 'static,
@@ -117,7 +121,9 @@ where
         let handler = service_fn(handler.clone());
         async move { Ok::<_, Infallible>(server::Grpc::new(Text).unary(handler, request).await) }
     });
-    tokio::spawn(Server::builder().serve_with_incoming(service, incoming));
+    let requests = CancelableLayer::new().deadline_headers(DeadlineHeaders::none().grpc());
+    let server = Server::builder().layer(requests);
+    tokio::spawn(server.serve_with_incoming(service, incoming));
     address
 }
 
@@ -146,11 +152,25 @@ async fn tell(request: Request<String>) -> Result<Response<String>, Status> {
     Ok(Response::new(said(&request)))
 }
 
-/// A handler that never answers, and says when it begins and when it is dropped.
-async fn never(events: mpsc::UnboundedSender<&'static str>) -> Result<Response<String>, Status> {
-    events.send("begun").unwrap();
-    let _dropped = TellsOfDrop(events);
+/// A handler that never answers, and says when it begins, and why it is dropped.
+async fn never(events: mpsc::UnboundedSender<String>) -> Result<Response<String>, Status> {
+    let operation = Operation::current().unwrap();
+    events.send("begun".to_owned()).unwrap();
+    let _dropped = TellsOfDrop { events, operation };
     pending().await
+}
+
+struct TellsOfDrop {
+    events: mpsc::UnboundedSender<String>,
+    operation: Operation,
+}
+
+impl Drop for TellsOfDrop {
+    fn drop(&mut self) {
+        let why = self.operation.cancellation().map(|why| why.reason());
+        // A test that is over does not listen any more.
+        let _ = self.events.send(format!("dropped, {why:?}"));
+    }
 }
 
 /// What a server was told of its deadline.
