@@ -1,5 +1,5 @@
-//! The native module, as tests use it: built without optimising, beside the sources; and the example of an extension, which
-//! they find where cargo leaves it.
+//! The native module, as tests use it: built without optimising, beside the sources; and the examples in Rust that they need,
+//! which they find where cargo leaves them.
 
 use std::env::consts::{DLL_PREFIX, DLL_SUFFIX};
 use std::fs;
@@ -10,13 +10,10 @@ use crate::invocation::Invocation;
 use crate::run::{Failure, run_command};
 
 pub(super) fn build(step: &'static str, root: &Path) -> Result<(), Failure> {
-    run_command(
-        step,
-        &Invocation::cargo(
-            "build --package cancelable-python --package cancelable-example-extension",
-        ),
-        root,
-    )?;
+    // One after the other: what is built together has each other's features, and the module wants none of the services'.
+    for build in [MODULES, SERVICES] {
+        run_command(step, &Invocation::cargo(build), root)?;
+    }
     place(root).map_err(Failure::Setup)
 }
 
@@ -31,6 +28,9 @@ fn place(root: &Path) -> io::Result<()> {
     fs::copy(built, &new)?;
     fs::rename(new, package.join(MODULE))
 }
+
+const MODULES: &str = "build --package cancelable-python --package cancelable-example-extension";
+const SERVICES: &str = "build --package cancelable-examples --example relay";
 
 const MODULE: &str = if cfg!(windows) {
     "_core.pyd"

@@ -13,7 +13,8 @@ use crate::DeadlineHeader;
 ///
 /// A call that is ended so has a [`CallCancelled`](super::CallCancelled) in its error, which
 /// [`find`](super::CallCancelled::find) finds. It belongs after a middleware that tries again, so that each attempt says what
-/// remains by then. The body of a response is read after the call, and dropped with whoever reads it.
+/// remains by then. A redirect that the client follows by itself is the same call, and says the same again. The body of a response
+/// is read after the call, and dropped with whoever reads it.
 ///
 /// ```no_run
 /// # async fn all() -> Result<(), Box<dyn std::error::Error>> {
