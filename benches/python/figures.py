@@ -17,7 +17,7 @@ IMPORT_ANYIO = "start and import of anyio alone"
 IMPORT_PACKAGE = "start and import"
 STARTS = 15
 # As the quick example has it: the name of a package alone may import next to nothing.
-QUICK_EXAMPLE = "from hother.cancelable import Cancelable, CancelationToken, TimeoutCancelation"
+QUICK_EXAMPLE = "from hother.cancelable import Cancelable, CancelationToken, cancelable"
 
 # By row: a number, `None` where it never happened, or in words why there is none.
 Figures = dict[str, Any]

@@ -8,7 +8,6 @@ from typing import TYPE_CHECKING, Any, Literal, ParamSpec, TypeVar, cast
 
 from hother.cancelable.core.cancelable import Cancelable, Raises
 from hother.cancelable.core.current import current_operation
-from hother.cancelable.core.stepwise import stepwise
 
 from ._injecting import DEFAULT, Injection
 
@@ -263,6 +262,7 @@ def _decorated(function: Any, make: Callable[[str], Cancelable], inject_param: s
     shown = _shown_name(function)
 
     if inspect.isasyncgenfunction(function):
+        from hother.cancelable.core.stepwise import stepwise  # noqa: PLC0415, since it needs asyncio
 
         @functools.wraps(function)
         def generate(*args: Any, **kwargs: Any) -> AsyncGenerator[Any]:
