@@ -310,7 +310,9 @@ async def main(number, how):
         print(error, flush=True)
     if how == "plain":
         print("after", flush=True)
-        await anyio.sleep_forever()
+        # asyncio's own handler wakes no loop that is about to go to sleep as the signal comes.
+        while True:
+            await anyio.sleep(0.05)
 
 asyncio.run(main(int(sys.argv[1]), sys.argv[2]))
 """

@@ -7,6 +7,7 @@
 //!    may call anything.
 //! 2. **A cancel is heard on the loop's own thread**: whoever cancels elsewhere leaves word, and wakes the loop.
 
+mod clock;
 mod deadlines;
 mod done;
 mod exit;

@@ -6,7 +6,7 @@ use std::task::Wake;
 use cancelable_core::CancellationToken;
 use pyo3::prelude::*;
 
-use super::{Operation, Why, told};
+use super::{Operation, Record, Why, told};
 use crate::loops;
 
 impl Operation {
@@ -81,7 +81,16 @@ impl Operation {
 
     /// Why it was asked to stop, as it tells it: with the id of its parent.
     pub(super) fn asked(&self, py: Python<'_>) -> Option<cancelable_core::Cancellation> {
-        let why = self.record().asked()?;
+        self.asked_by(py, &self.record())
+    }
+
+    /// The same of one whose record this is.
+    pub(super) fn asked_by(
+        &self,
+        py: Python<'_>,
+        record: &Record,
+    ) -> Option<cancelable_core::Cancellation> {
+        let why = record.asked()?;
         if !told::is_by_parent(&why) || told::parent(&why).is_some() {
             return Some(why);
         }

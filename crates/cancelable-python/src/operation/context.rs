@@ -83,12 +83,12 @@ impl Context {
     /// The name that the program gave, if any.
     #[getter]
     fn name(&self) -> Option<String> {
-        self.more(|more| more.name.clone())
+        self.record.fields().name.text()
     }
 
     #[setter]
     fn set_name(&self, name: Option<Text>) {
-        self.record.fields().more().name = name.map(String::from);
+        self.record.fields().name = name.map(String::from).into();
     }
 
     /// Which attempt at the work with this id it is, from 1.

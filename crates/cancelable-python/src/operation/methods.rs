@@ -16,9 +16,7 @@ impl Operation {
     #[new]
     #[pyo3(signature = (*_args, **_kwargs))]
     fn new(_args: &Bound<'_, PyTuple>, _kwargs: Option<&Bound<'_, PyDict>>) -> Self {
-        Self {
-            state: parking_lot::Mutex::default(),
-        }
+        Self::made()
     }
 
     /// Notes what the program said of it, before anything else is asked of it.
@@ -68,6 +66,12 @@ impl Operation {
         self.state.lock().grace
     }
 
+    /// A time limit of an operation that was just made, which is named after it where it `is_named_after_it`: `False` where that is
+    /// no plain number of seconds, and nothing was done.
+    fn _limit_plainly(&self, given: &Bound<'_, PyAny>, is_named_after_it: bool) -> bool {
+        self.limit_plainly(given, is_named_after_it)
+    }
+
     /// A time limit from the start, or from now where it runs; of several the least counts.
     fn _limit(&self, py: Python<'_>, seconds: f64) -> PyResult<()> {
         self.limit(py, seconds)
@@ -110,9 +114,7 @@ impl Operation {
 
     /// Its name, if it has one.
     fn _name(&self) -> Option<String> {
-        let record = self.record();
-        let fields = record.fields();
-        fields.more_if_any().and_then(|more| more.name.clone())
+        self.record().fields().name.text()
     }
 
     /// What there is to know about it.

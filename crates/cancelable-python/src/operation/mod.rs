@@ -19,6 +19,7 @@ mod ends;
 mod enter;
 mod listing;
 mod methods;
+mod name;
 mod native;
 mod record;
 mod run;
@@ -85,6 +86,17 @@ impl State {
 }
 
 impl Operation {
+    fn made() -> Self {
+        let record = Arc::new(Record::made(None));
+        let state = State {
+            record,
+            ..State::default()
+        };
+        Self {
+            state: Mutex::new(state),
+        }
+    }
+
     pub(crate) fn record(&self) -> Arc<Record> {
         Arc::clone(&self.state.lock().record)
     }
@@ -92,7 +104,7 @@ impl Operation {
     /// What errors call it: its name, if it has one, and its id.
     pub(super) fn shown(&self) -> String {
         let record = self.record();
-        let name = record.fields().more_if_any().and_then(|it| it.name.clone());
+        let name = record.fields().name.text();
         match name {
             Some(name) => format!("{name:?} ({})", record.id()),
             None => record.id().to_owned(),

@@ -15,9 +15,10 @@ use pyo3::prelude::*;
 use pyo3::types::PyDict;
 use pyo3::{PyTraverseError, PyVisit};
 
+use super::name::Name;
 use super::status::Status;
 use super::told;
-use crate::ids;
+use crate::{clock, ids};
 
 /// See the module's documentation.
 #[derive(Default)]
@@ -35,6 +36,7 @@ pub(crate) struct Record {
 #[derive(Default)]
 pub(crate) struct Fields {
     pub(crate) status: Status,
+    pub(crate) name: Name,
     pub(crate) start: Option<Moment>,
     pub(crate) end: Option<Moment>,
     /// When it started, by the monotonic clock.
@@ -52,7 +54,6 @@ pub(crate) struct Fields {
 pub(crate) struct More {
     /// One that was set later, on a context that was made by hand.
     pub(crate) id: Option<String>,
-    pub(crate) name: Option<String>,
     pub(crate) attempt: Option<u32>,
     pub(crate) parent_id: Option<String>,
     pub(crate) error: Option<String>,
@@ -96,12 +97,21 @@ impl Moment {
 /// How a run ended, and why, where it was cancelled.
 pub(crate) struct Ending {
     pub(crate) status: Status,
+    /// When it was asked to stop, if it was.
+    pub(crate) asked_at: Option<Instant>,
     pub(crate) reason: Option<Reason>,
     pub(crate) message: Option<String>,
     pub(crate) error: Option<String>,
 }
 
 impl Record {
+    /// A record of what was made just now, which is when it starts, as programs see it, until it does.
+    pub(crate) fn made(id: Option<String>) -> Self {
+        let mut made = id.map_or_else(Self::default, Self::with_id);
+        made.fields.get_mut().start();
+        made
+    }
+
     /// A record with an id that the program gave.
     pub(crate) fn with_id(id: String) -> Self {
         Self {
@@ -118,6 +128,7 @@ impl Record {
         fields.start();
         let shown = Fields {
             status,
+            name: fields.name.clone(),
             start: fields.start.as_ref().map(|start| start.clone_ref(py)),
             end: fields.end.as_ref().map(|end| end.clone_ref(py)),
             began: fields.began,
@@ -133,7 +144,6 @@ impl Record {
             more: fields.more.as_ref().map(|more| {
                 Box::new(More {
                     id: more.id.clone(),
-                    name: more.name.clone(),
                     attempt: more.attempt,
                     parent_id: more.parent_id.clone(),
                     error: more.error.clone(),
@@ -155,9 +165,10 @@ impl Record {
     pub(crate) fn anew(&self, py: Python<'_>) -> Self {
         let mut fresh = Self::with_id(self.id().to_owned());
         let fields = self.fields.lock();
-        fresh.fields.get_mut().more = fields.more.as_ref().map(|more| {
+        let kept = fresh.fields.get_mut();
+        kept.name = fields.name.clone();
+        kept.more = fields.more.as_ref().map(|more| {
             Box::new(More {
-                name: more.name.clone(),
                 attempt: more.attempt,
                 parent_id: more.parent_id.clone(),
                 metadata: more.metadata.as_ref().map(|dict| dict.clone_ref(py)),
@@ -233,7 +244,8 @@ impl Record {
 
     /// Notes that it started, as a shielded section or otherwise.
     pub(crate) fn begin(&self, is_section: bool) {
-        let (start, began) = (SystemTime::now(), Instant::now());
+        let began = Instant::now();
+        let start = clock::wall(began);
         let mut fields = self.fields.lock();
         fields.status = if is_section {
             Status::Shielded
@@ -248,13 +260,14 @@ impl Record {
 
     /// Notes how it ended.
     pub(crate) fn end(&self, ending: Ending) {
-        let (end, now) = (SystemTime::now(), Instant::now());
-        let asked = self.asked();
+        let now = Instant::now();
+        let end = clock::wall(now);
         let mut fields = self.fields.lock();
         fields.status = ending.status;
         fields.took = fields.began.map(|began| now.duration_since(began));
-        let since = |asked: &Cancellation| now.saturating_duration_since(asked.instant());
-        fields.since_asked = asked.as_ref().map(since);
+        fields.since_asked = ending
+            .asked_at
+            .map(|asked| now.saturating_duration_since(asked));
         fields.reason = ending.reason;
         fields.message = ending.message;
         if ending.error.is_some() {
@@ -328,7 +341,7 @@ impl Fields {
     /// Where the run began, for a context that is asked for it; now, where it never did.
     pub(crate) fn start(&mut self) -> &Moment {
         self.start
-            .get_or_insert_with(|| Moment::Read(SystemTime::now()))
+            .get_or_insert_with(|| Moment::Read(clock::wall(Instant::now())))
     }
 
     /// When it ended, where nobody set that by hand.

@@ -54,9 +54,12 @@ impl Operation {
     /// Ends the run: the status is set, and nothing is left of it at the loop and at its token.
     pub(super) fn end(&self, py: Python<'_>, status: Status, error: Option<String>) {
         // What was asked after an error is for whoever still works, and no part of the outcome.
-        let why = self.asked(py).filter(|_| status != Status::Failed);
         let record = self.record();
+        let why = self.asked_by(py, &record);
+        let asked_at = why.as_ref().map(cancelable_core::Cancellation::instant);
+        let why = why.filter(|_| status != Status::Failed);
         record.end(Ending {
+            asked_at,
             status,
             reason: why.as_ref().map(cancelable_core::Cancellation::reason),
             message: why.as_ref().and_then(told::message),

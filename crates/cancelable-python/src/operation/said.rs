@@ -3,8 +3,9 @@
 use std::sync::Arc;
 
 use pyo3::prelude::*;
-use pyo3::types::PyDict;
+use pyo3::types::{PyDict, PyFloat, PyInt};
 
+use super::name::Name;
 use super::{Operation, Record};
 use crate::text::Text;
 use crate::token::{self, Links, Token};
@@ -18,20 +19,50 @@ impl Operation {
         metadata: Option<Py<PyDict>>,
         attempt: Option<u32>,
     ) {
-        let record = operation_id.map_or_else(Record::default, Record::with_id);
-        {
-            let mut fields = record.fields();
-            if name.is_some() || metadata.is_some() || attempt.is_some() {
-                let more = fields.more();
-                more.name = name.map(String::from);
-                more.metadata = metadata;
-                more.attempt = attempt;
-            }
-            // As programs see it before it starts: when it was made.
-            fields.start();
+        if let Some(id) = operation_id {
+            let record = Arc::new(Record::made(Some(id)));
+            let before = std::mem::replace(&mut self.state.lock().record, record);
+            drop(before);
         }
-        let before = std::mem::replace(&mut self.state.lock().record, Arc::new(record));
+        let record = self.record();
+        let mut fields = record.fields();
+        fields.name = name.map(String::from).into();
+        let before = if metadata.is_some() || attempt.is_some() {
+            let more = fields.more();
+            more.attempt = attempt;
+            std::mem::replace(&mut more.metadata, metadata)
+        } else {
+            None
+        };
+        drop(fields);
         drop(before);
+    }
+
+    /// A time limit of one that was just made; `false` where it is no plain number of seconds, and nothing was done.
+    pub(super) fn limit_plainly(&self, given: &Bound<'_, PyAny>, is_named_after_it: bool) -> bool {
+        let (seconds, name) = if let Ok(float) = given.cast_exact::<PyFloat>() {
+            (float.value(), Name::after(float.value()))
+        } else if given.is_exact_instance_of::<PyInt>()
+            && let Ok(whole) = given.extract::<i32>()
+        {
+            (f64::from(whole), Some(Name::Seconds(whole)))
+        } else {
+            return false;
+        };
+        let name = match (is_named_after_it, name) {
+            (false, _) => None,
+            (true, Some(name)) => Some(name),
+            (true, None) => return false,
+        };
+        if seconds.is_nan() || seconds <= 0.0 {
+            return false;
+        }
+        let mut state = self.state.lock();
+        state.timeout = Some(seconds);
+        if let Some(name) = name {
+            state.record.fields().name = name;
+        }
+        true
     }
 
     /// A time limit from the start, or from now where it runs; of several the least counts.

@@ -40,9 +40,8 @@ impl Listed {
         let operation = PyWeakrefReference::new(operation)?.unbind();
         let (name, attempt) = {
             let fields = record.fields();
-            let more = fields.more_if_any();
-            let name = more.and_then(|more| more.name.clone());
-            (name, more.and_then(|more| more.attempt).unwrap_or(1))
+            let attempt = fields.more_if_any().and_then(|more| more.attempt);
+            (fields.name.text(), attempt.unwrap_or(1))
         };
         Ok(Arc::new_cyclic(|me| Self {
             me: Weak::clone(me),

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, Literal, ParamSpec, Self, TypeVar
 
 from hother.cancelable import _core
 
-from .current import current, current_operation, is_shielded, restore
+from .current import current, current_operation, is_shielded, put_back
 from .lengths import seconds
 from .models import CancelationReason
 from .registry import OperationRegistry
@@ -86,10 +86,16 @@ class Cancelable(Said):
         raises: Raises = "cancelled",
         sources: Iterable[CancelationSource] = (),
     ):
-        try:
-            self._describe(operation_id, name, metadata, attempt)
-        except OverflowError:
-            raise ValueError(f"attempt must be from 0 to 2**32 - 1, got {attempt}") from None
+        if (
+            operation_id is not None
+            or name is not None
+            or metadata is not None
+            or attempt is not None
+        ):
+            try:
+                self._describe(operation_id, name, metadata, attempt)
+            except OverflowError:
+                raise ValueError(f"attempt must be from 0 to 2**32 - 1, got {attempt}") from None
         self._extras = None
         self._scope = "none yet"
         self._is_registered = register_globally
@@ -202,11 +208,11 @@ class Cancelable(Said):
     ) -> bool:
         is_quiet = exc_val is None and self._extras is None
         if is_quiet and self._scope == "native" and self._complete_quietly():
-            restore(self)
+            put_back(self, self._restore)
             return False
         how = self._leave()
         if is_quiet and how == _QUIETLY and not isinstance(self._scope, str):
-            restore(self)
+            put_back(self, self._restore)
             self._scope.__exit__(None, None, None)
             self._complete()
             return False

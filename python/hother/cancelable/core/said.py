@@ -38,11 +38,13 @@ class Said(_core.Operation):
         **kwargs: Any,
     ) -> Self:
         """One that is cancelled `timeout` seconds after it is entered."""
-        limit = seconds("Timeout", timeout)
-        if name is None:
-            name = f"timeout_{limit if type(timeout) is timedelta else timeout}s"
-        operation = cls(operation_id, name, **kwargs)
-        operation._limit(limit)
+        operation = cls(operation_id, name, **kwargs) if kwargs else cls(operation_id, name)
+        if not operation._limit_plainly(timeout, name is None):
+            limit = seconds("Timeout", timeout)
+            if name is None:
+                shown = limit if type(timeout) is timedelta else timeout
+                operation.context.name = f"timeout_{shown}s"
+            operation._limit(limit)
         return operation
 
     @classmethod
