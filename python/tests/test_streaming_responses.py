@@ -564,3 +564,30 @@ async def test_bad_arguments_are_named():
     with pytest.raises(TypeError, match="items of a response must be texts or bytes, got int"):
         await response(a_scope(), nothing_more(), send)
     assert operation.context.status is OperationStatus.FAILED
+
+
+@on_each_server
+async def test_a_stream_of_events_is_told_at_once_though_there_is_a_grace(server: str):
+    source, operation = Source("data: 1\n\n"), Cancelable(grace=3600)
+    app = an_app(source, operation, media_type="text/event-stream")
+    async with serve(app, server) as port, client(port, server) as http:
+        async with http.stream("GET", "/") as response:
+            await wait_for(source.waits)
+            await operation.cancel(CancelationReason.SHUTDOWN)
+            text = (await response.aread()).decode()
+    assert text == "data: 1\n\nevent: cancelled\ndata: Stream cancelled\n\n"
+    assert isinstance(source.left_with, asyncio.CancelledError)
+    assert operation.context.cancel_reason is CancelationReason.SHUTDOWN
+
+
+async def test_another_stream_has_its_grace():
+    source, operation = Source("one"), Cancelable(grace=0.3)
+    async with serve(an_app(source, operation), "h11") as port, client(port) as http:
+        with pytest.raises(httpx.RemoteProtocolError):
+            async with http.stream("GET", "/") as response:
+                await wait_for(source.waits)
+                await operation.cancel(CancelationReason.SHUTDOWN)
+                await settle()
+                assert not source.is_closed.is_set()
+                await response.aread()
+    assert operation.context.ask_to_end_seconds >= 0.3

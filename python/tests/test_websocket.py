@@ -407,3 +407,46 @@ async def test_one_reader_for_any_number_that_want_to_know():
     assert got == [str(n) for n in range(100)]
     assert await reading.receive() is message
     assert reading.has_ended
+
+
+@both
+async def test_in_its_grace_it_hears_no_more_and_may_say_goodbye(server: str):
+    seen = Seen()
+
+    async def handler(websocket: WebSocket) -> None:
+        async def body(socket: CancelableWebSocket) -> None:
+            with pytest.raises(asyncio.CancelledError, match="enough"):
+                await socket.receive_text()
+            await socket.send_text("goodbye")
+            await asyncio.sleep(0)
+            await socket.send_text("and good luck")
+
+        await seen.run(websocket, body, Cancelable(grace=60))
+
+    async with served(app(handler), server) as port, websockets.connect(url(port)) as client:
+        await wait_for(seen.is_in)
+        await settle()
+        await seen.operation.cancel("enough")
+        assert [await client.recv(), await client.recv()] == ["goodbye", "and good luck"]
+        with pytest.raises(websockets.ConnectionClosed) as closed:
+            await client.recv()
+        await wait_for(seen.is_over)
+    assert closed.value.rcvd.code == 1008
+    assert seen.operation.is_completed
+
+
+async def test_a_loop_that_only_sends_is_stopped():
+    """Where a send waits for nothing, no cancel of the task would ever come."""
+    seen = Seen()
+
+    async def handler(websocket: WebSocket) -> None:
+        async def body(socket: CancelableWebSocket) -> None:
+            seen.operation.token.cancel_sync("enough")
+            while True:
+                await socket.send_text("x")
+
+        await seen.run(websocket, body)
+
+    async with served(app(handler)) as port, websockets.connect(url(port)):
+        await wait_for(seen.is_over)
+    assert seen.errors[-1].message == "enough"

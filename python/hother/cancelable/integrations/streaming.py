@@ -16,6 +16,7 @@ from hother.cancelable.sources.token import TokenSource
 from hother.cancelable.utils.logging import get_logger
 from hother.cancelable.utils.streams import chunked_cancelable_stream
 
+from ._breaking import until_asked
 from ._exchange import KEY, Exchange
 from ._outlasting import outlasting
 from ._policy import policy
@@ -180,7 +181,14 @@ class _Sending:
             async with operation:
                 await operation.check_cancelation()
                 try:
-                    await self._send_all()
+                    if self._is_of_events:
+                        # Whoever listens to events is told at once, and may go elsewhere.
+                        with until_asked(operation, but_for_a_client_that_left=True):
+                            await self._send_all()
+                        if not self._is_complete:
+                            await operation.check_cancelation()
+                    else:
+                        await self._send_all()
                 except asyncio.CancelledError:
                     if operation._is_asked():
                         await self._say_cancelled()
@@ -234,12 +242,13 @@ class _Sending:
         self._is_complete = True
         await self._send({"type": "http.response.body", "body": b"", "more_body": False})
 
+    @property
+    def _is_of_events(self) -> bool:
+        return (self._response.media_type or "").startswith(EVENTS)
+
     async def _say_cancelled(self) -> None:
-        if (
-            (self._response.media_type or "").startswith(EVENTS)
-            and self._is_started
-            and not (self._is_complete or self._exchange.is_client_gone)
-        ):
+        is_open = self._is_started and not (self._is_complete or self._exchange.is_client_gone)
+        if self._is_of_events and is_open:
             with anyio.move_on_after(SAYING_LIMIT, shield=True):
                 await self._send_body(CANCELLED_EVENT)
                 await self._send_end()

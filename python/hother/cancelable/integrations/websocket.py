@@ -12,6 +12,7 @@ from hother.cancelable import _core
 from hother.cancelable.core.models import CancelationReason
 from hother.cancelable.sources.base import CancelationSource
 
+from ._breaking import is_spared, until_asked
 from ._reading import ReadAhead
 
 try:
@@ -43,8 +44,8 @@ class CancelableWebSocket:
     for a shutdown or a signal, 1011 (unexpected condition) for a timeout or an error, and 1008 (the one for all else) otherwise.
     The close reason is the message of the cancel, as much as fits. A client that is not accepted yet is refused instead.
 
-    In the body of the operation all methods but `close` raise a plain `CancelledError` once it was asked to stop. Outside
-    of it they do what Starlette's do: after a disconnect, `WebSocketDisconnect`.
+    In the body of the operation all methods but `close` raise a plain `CancelledError` once it was asked to stop; in its grace, and in
+    a shield, one may send all the same. Outside of it they do what Starlette's do: after a disconnect, `WebSocketDisconnect`.
 
         @app.websocket("/chat")
         async def chat(websocket: WebSocket):
@@ -67,33 +68,33 @@ class CancelableWebSocket:
 
     async def accept(self, **kwargs: Any) -> None:
         """Accepts the client; takes what `WebSocket.accept` takes."""
-        await self._while_asked_for(self.websocket.accept, **kwargs)
+        await self._sending(self.websocket.accept, **kwargs)
 
     async def send_text(self, data: str) -> None:
         """Sends a text message. One whose sending a cancel interrupts may have been sent, but never in part."""
-        await self._while_asked_for(self.websocket.send_text, data)
+        await self._sending(self.websocket.send_text, data)
 
     async def send_bytes(self, data: bytes) -> None:
         """Sends a binary message."""
-        await self._while_asked_for(self.websocket.send_bytes, data)
+        await self._sending(self.websocket.send_bytes, data)
 
     async def send_json(self, data: Any) -> None:
         """Sends `data` as JSON, in a text message."""
-        await self._while_asked_for(self.websocket.send_json, data)
+        await self._sending(self.websocket.send_json, data)
 
     async def receive_text(self) -> str:
         """The next message, which is a text. A cancel takes no message away."""
-        text: str = await self._while_asked_for(self.websocket.receive_text)
+        text: str = await self._receiving(self.websocket.receive_text)
         return text
 
     async def receive_bytes(self) -> bytes:
         """The next message, which is binary. A cancel takes no message away."""
-        data: bytes = await self._while_asked_for(self.websocket.receive_bytes)
+        data: bytes = await self._receiving(self.websocket.receive_bytes)
         return data
 
     async def receive_json(self) -> Any:
         """The next message, which is a text, as the value that it is the JSON of."""
-        return await self._while_asked_for(self.websocket.receive_json)
+        return await self._receiving(self.websocket.receive_json)
 
     async def iter_text(self) -> AsyncIterator[str]:
         """The messages, until the client is gone."""
@@ -126,23 +127,41 @@ class CancelableWebSocket:
         with suppress(WebSocketDisconnect), anyio.move_on_after(CLOSE_LIMIT, shield=True):
             await self.websocket.close(code, reason)
 
-    async def _while_asked_for(
+    async def _receiving(self, receive: Callable[[], Awaitable[Any]]) -> Any:
+        """What comes next, unless the operation is asked to stop before."""
+        operation = self.cancelable
+        if not operation.is_running:
+            # Of one that is over nobody would catch what is raised.
+            return await self._noticing(receive)
+        await operation.check_cancelation()
+        received: list[Any] = []
+        with until_asked(operation):
+            received.append(await self._noticing(receive))
+        if not received:
+            await operation.check_cancelation()
+        return received[0]
+
+    async def _sending(
+        self, send: Callable[..., Awaitable[Any]], *args: Any, **kwargs: Any
+    ) -> None:
+        """Sends, unless the operation was asked to stop and has no grace to send in."""
+        operation = self.cancelable
+        if operation.is_running and not (operation._is_asked() and is_spared(operation)):
+            await operation.check_cancelation()
+        await self._noticing(send, *args, **kwargs)
+
+    async def _noticing(
         self, does: Callable[..., Awaitable[Any]], *args: Any, **kwargs: Any
     ) -> Any:
-        """Does it, unless the operation was asked to stop; a client that turns out to be gone asks it."""
-        await self._check()
+        """Does it; a client that turns out to be gone cancels the operation."""
         try:
             return await does(*args, **kwargs)
         except WebSocketDisconnect:
             if not self._is_closed_by_us():
                 self.cancelable._fire(_core.Why(CancelationReason.DISCONNECTED, GONE))
-                await self._check()
+                if self.cancelable.is_running:
+                    await self.cancelable.check_cancelation()
             raise
-
-    async def _check(self) -> None:
-        # Of one that is over nobody would catch what is raised.
-        if self.cancelable.is_running:
-            await self.cancelable.check_cancelation()
 
     async def _close_if_asked(self) -> None:
         why = self.cancelable._asked()
