@@ -1,12 +1,14 @@
 """Grace: the body sees the cancel, and has time to finish by itself."""
 
 import asyncio
+from datetime import timedelta
 
 import anyio
 import pytest
 
 from hother.cancelable import (
     Cancelable,
+    CancelationError,
     CancelationReason,
     ManualCancelation,
     OperationStatus,
@@ -14,6 +16,7 @@ from hother.cancelable import (
     checkpoint,
 )
 from support import leaks
+from support.loops import settle
 
 SCOPES = pytest.mark.parametrize("scope", ["anyio", "native"])
 
@@ -78,6 +81,74 @@ async def test_law_o6_of_the_outer_one_the_inner_one_has_none():
         await asyncio.sleep(5)
     assert inner.context.cancel_reason is CancelationReason.PARENT
     assert outer.is_completed
+
+
+@pytest.mark.trio
+@pytest.mark.paused
+@pytest.mark.parametrize(
+    ("reason", "seconds"),
+    [
+        (CancelationReason.SHUTDOWN, 20),
+        (CancelationReason.TIMEOUT, 5),
+        (CancelationReason.MANUAL, 0),
+    ],
+)
+async def test_law_o6_a_grace_may_hold_for_one_reason(reason, seconds):
+    started = anyio.current_time()
+    grace = {CancelationReason.SHUTDOWN: 20, CancelationReason.TIMEOUT: timedelta(seconds=5)}
+    with pytest.raises(CancelationError):
+        async with Cancelable(grace=grace) as cancel:
+            await cancel.cancel(reason)
+            await anyio.sleep(3600)
+    assert anyio.current_time() - started == pytest.approx(seconds, abs=0.1)
+
+
+@pytest.mark.paused
+async def test_law_o6_for_parent_it_goes_by_what_that_began_with():
+    started = anyio.current_time()
+    grace = {CancelationReason.SHUTDOWN: 20}
+    with pytest.raises(CancelationError) as raised:
+        async with Cancelable() as outer:
+            async with Cancelable():
+
+                async def work():
+                    async with Cancelable(grace=grace) as inner:
+                        await asyncio.sleep(3600)
+                    return inner
+
+                working = asyncio.create_task(work())
+                await settle()
+                await outer.cancel(CancelationReason.SHUTDOWN)
+                await asyncio.sleep(3600)
+    assert raised.value.reason is CancelationReason.SHUTDOWN
+    assert anyio.current_time() == started
+    with pytest.raises(asyncio.CancelledError):
+        await working
+    assert anyio.current_time() - started == pytest.approx(20, abs=0.1)
+
+
+@pytest.mark.paused
+async def test_law_o6_one_that_is_given_while_it_runs_holds_from_then_on():
+    started = anyio.current_time()
+    with pytest.raises(CancelationError):
+        async with Cancelable() as cancel:
+            cancel._set_grace(7, CancelationReason.SHUTDOWN)
+            await cancel.cancel(CancelationReason.SHUTDOWN)
+            await asyncio.sleep(3600)
+    assert anyio.current_time() - started == pytest.approx(7, abs=0.1)
+
+
+@pytest.mark.parametrize(
+    ("grace", "error", "text"),
+    [
+        ({CancelationReason.SHUTDOWN: 0}, ValueError, "Grace must be positive, got 0"),
+        ({"shutdown": 5}, TypeError, "grace must map members of CancelationReason to seconds"),
+        ({CancelationReason.PARENT: 5}, ValueError, "goes by what the parent was cancelled for"),
+    ],
+)
+def test_a_grace_by_reason_makes_sense(grace, error, text):
+    with pytest.raises(error, match=text):
+        Cancelable(grace=grace)
 
 
 async def test_law_o3_a_grace_that_was_not_used_up_leaves_no_timer():

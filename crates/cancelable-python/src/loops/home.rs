@@ -2,7 +2,9 @@
 
 use std::cell::{Cell, RefCell};
 use std::sync::Arc;
+use std::time::{Duration, Instant};
 
+use parking_lot::Mutex;
 use pyo3::exceptions::{PyKeyboardInterrupt, PyRuntimeError};
 use pyo3::intern;
 use pyo3::prelude::*;
@@ -28,6 +30,8 @@ struct Place {
     generation: u32,
     mailbox: Mailbox,
     timers: Timers,
+    /// Until when a shutdown spares what it has asked to stop here.
+    spared_until: Mutex<Option<Instant>>,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -55,6 +59,7 @@ impl Home {
             generation: fork::generation(),
             mailbox: Mailbox::default(),
             timers: Timers::default(),
+            spared_until: Mutex::default(),
         }));
         // What was there is dropped after the cell has been left.
         drop(LAST.replace(Some(home.clone())));
@@ -84,6 +89,18 @@ impl Home {
             Kind::Trio => true,
         };
         is_open || self.give_up()
+    }
+
+    /// Has a shutdown spare for so many seconds what it asks to stop here, and whatever runs inside of that; `None`: no more.
+    #[pyo3(signature = (seconds))]
+    fn spare(&self, seconds: Option<f64>) {
+        let length = seconds.map(|it| Duration::try_from_secs_f64(it).unwrap_or(Duration::MAX));
+        // What is later than the clock can say is never over.
+        let until = length.map(|it| {
+            let now = Instant::now();
+            now.checked_add(it).unwrap_or(now + FOR_EVER)
+        });
+        *self.0.spared_until.lock() = until;
     }
 
     /// Whether what runs now is a task of this loop: then what it does to other tasks of it needs no wake-up.
@@ -157,6 +174,13 @@ impl Home {
         self.here(py)?
             .call_method("call_soon", (called,), Some(&how))?;
         Ok(())
+    }
+
+    /// How much longer a shutdown spares what it has asked to stop here.
+    pub(crate) fn seconds_spared(&self) -> f64 {
+        let until = *self.0.spared_until.lock();
+        let left = until.map(|it| it.saturating_duration_since(Instant::now()));
+        left.unwrap_or_default().as_secs_f64()
     }
 
     /// Whether both are the same loop.
@@ -342,6 +366,9 @@ fn empty_context(py: Python<'_>) -> PyResult<Bound<'_, PyAny>> {
     static CONTEXT: PyOnceLock<Py<PyAny>> = PyOnceLock::new();
     CONTEXT.import(py, "contextvars", "Context")?.call0()
 }
+
+/// A hundred years.
+const FOR_EVER: Duration = Duration::from_secs(100 * 365 * 86_400);
 
 thread_local! {
     /// The home that was asked for last: a thread seldom runs more than one loop.

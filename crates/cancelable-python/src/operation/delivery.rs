@@ -7,14 +7,16 @@
 use std::sync::Arc;
 use std::task::Wake;
 
+use cancelable_core::Reason;
 use parking_lot::Mutex;
 use pyo3::intern;
 use pyo3::prelude::*;
 
+use super::graces::{Grace, Graces};
 use super::native::Native;
 use super::record::Record;
 use super::told;
-use crate::loops::{Home, Timer, TimerKey};
+use crate::loops::{Home, Timer};
 
 /// See the module's documentation.
 pub(crate) struct Delivery {
@@ -25,7 +27,7 @@ pub(crate) struct Delivery {
     /// How many cancels of the task were under way when it was entered, which are no business of this run's.
     pub(crate) cancels_before: u32,
     pub(crate) record: Arc<Record>,
-    pub(crate) grace: Option<Box<Grace>>,
+    pub(super) grace: Grace,
     /// Whether what encloses the operation cancels the body as well, so that this need not.
     pub(crate) is_enclosed: bool,
     heard: Mutex<Heard>,
@@ -37,12 +39,6 @@ pub(crate) enum Scope {
     Given(Py<PyAny>),
     /// None: its task is cancelled.
     Native(Native),
-}
-
-/// How long after an ask the body is cancelled.
-pub(crate) struct Grace {
-    pub(crate) seconds: f64,
-    timer: Mutex<Option<TimerKey>>,
 }
 
 /// What the loop's thread alone touches.
@@ -62,13 +58,13 @@ impl Delivery {
         task: Py<PyAny>,
         cancels_before: u32,
         record: Arc<Record>,
-        grace: Option<f64>,
+        graces: Option<Box<Graces>>,
         is_enclosed: bool,
     ) -> Self {
-        let grace = grace.map(|seconds| {
-            let timer = Mutex::default();
-            Box::new(Grace { seconds, timer })
-        });
+        let grace = Grace {
+            graces: Mutex::new(graces),
+            timer: Mutex::default(),
+        };
         Self {
             home,
             scope,
@@ -86,17 +82,35 @@ impl Delivery {
         if std::mem::replace(&mut self.heard.lock().is_struck, true) {
             return Ok(());
         }
-        let Some(grace) = &self.grace else {
-            return self.cancel_scope(py);
-        };
-        let left = grace.seconds - self.seconds_since_ask();
+        let left = self.seconds_of_grace_left();
         if left <= 0.0 {
             return self.cancel_scope(py);
         }
         let at = self.home.time(py)? + left;
         let timer = self.home.arm(py, at, Timer::GraceEnds(Arc::clone(self)))?;
-        *grace.timer.lock() = Some(timer);
+        *self.grace.timer.lock() = Some(timer);
         Ok(())
+    }
+
+    /// Whether it has any grace, for whatever reason.
+    pub(crate) fn has_grace(&self) -> bool {
+        self.grace.graces.lock().is_some()
+    }
+
+    /// How long the body may go on from now, after the ask that came: by its own graces, or since its loop's shutdown spares it.
+    fn seconds_of_grace_left(&self) -> f64 {
+        let Some(reason) = self.record.asked().map(|why| why.original().reason()) else {
+            return 0.0;
+        };
+        let own = {
+            let graces = self.grace.graces.lock();
+            graces.as_ref().and_then(|it| it.after(reason))
+        };
+        let own = own.map_or(0.0, |seconds| seconds - self.seconds_since_ask());
+        match reason {
+            Reason::Shutdown => self.home.seconds_spared().max(own),
+            _ => own,
+        }
     }
 
     /// How long ago it was asked to stop; counted from its start, where that was later.
@@ -169,9 +183,8 @@ impl Delivery {
         if let Scope::Native(native) = &self.scope {
             native.close();
         }
-        if let Some(grace) = &self.grace
-            && let Some(timer) = grace.timer.lock().take()
-        {
+        let timer = self.grace.timer.lock().take();
+        if let Some(timer) = timer {
             self.home.disarm(timer);
         }
         let tasks = std::mem::take(&mut self.heard.lock().tasks);

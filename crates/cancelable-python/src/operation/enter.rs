@@ -10,6 +10,7 @@ use pyo3::sync::PyOnceLock;
 
 use super::Operation;
 use super::delivery::{Delivery, Scope};
+use super::graces::Graces;
 use super::native::Native;
 use super::record::Record;
 use super::run::Running;
@@ -110,7 +111,7 @@ impl Operation {
             task,
             cancels_before,
             Arc::clone(&record),
-            given.grace,
+            given.graces,
             is_enclosed,
         ));
         let mut running = Box::new(Running {
@@ -168,7 +169,7 @@ struct Given {
     is_stepwise: bool,
     links: Vec<CancellationToken>,
     timeout: Option<f64>,
-    grace: Option<f64>,
+    graces: Option<Box<Graces>>,
 }
 
 impl Operation {
@@ -211,7 +212,7 @@ impl Operation {
             is_stepwise: false,
             links: state.links.clone(),
             timeout: state.timeout,
-            grace: state.grace,
+            graces: state.graces.clone(),
         };
         drop(state);
         drop(before);
@@ -239,7 +240,7 @@ impl Operation {
     /// Whether a cancel of this operation cancels what runs in `task` too, at once: so whatever is entered there need not.
     fn cancels_body_of(&self, task: &Bound<'_, PyAny>) -> bool {
         let delivery = self.delivery();
-        delivery.is_some_and(|it| it.task.is(task) && it.grace.is_none())
+        delivery.is_some_and(|it| it.task.is(task) && !it.has_grace())
     }
 }
 

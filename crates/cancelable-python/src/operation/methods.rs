@@ -55,15 +55,16 @@ impl Operation {
         self.state.lock().is_detached = true;
     }
 
-    /// How long the body may go on after an ask, in seconds.
-    #[setter(_grace)]
-    fn set_grace(&self, seconds: f64) {
-        self.state.lock().grace = Some(seconds);
+    /// How long the body may go on after an ask, in seconds: one for this reason, where one is said. It may run already.
+    #[pyo3(signature = (seconds, reason=None))]
+    fn _set_grace(&self, seconds: f64, reason: Option<&Bound<'_, PyAny>>) -> PyResult<()> {
+        self.set_grace(seconds, reason)
     }
 
-    #[getter(_grace)]
-    fn grace(&self) -> Option<f64> {
-        self.state.lock().grace
+    /// How long its body may go on after an ask for this reason; without one, after the ask that came.
+    #[pyo3(signature = (reason=None))]
+    fn _grace_after(&self, reason: Option<&Bound<'_, PyAny>>) -> PyResult<Option<f64>> {
+        self.grace_after(reason)
     }
 
     /// A time limit of an operation that was just made, which is named after it where it `is_named_after_it`: `False` where that is

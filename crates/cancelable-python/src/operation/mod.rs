@@ -17,6 +17,7 @@ mod current;
 mod delivery;
 mod ends;
 mod enter;
+mod graces;
 mod listing;
 mod methods;
 mod name;
@@ -37,6 +38,7 @@ use pyo3::{PyTraverseError, PyVisit};
 
 pub(crate) use context::Context;
 pub(crate) use delivery::Delivery;
+use graces::Graces;
 pub(crate) use record::{Moment, Record};
 use run::Running;
 pub(crate) use status::Status;
@@ -63,7 +65,7 @@ struct State {
     ended_by_itself: bool,
     /// The least of the timeouts that it was given, in seconds.
     timeout: Option<f64>,
-    grace: Option<f64>,
+    graces: Option<Box<Graces>>,
     is_detached: bool,
     /// Whether it is a part of its parent, which that does not cancel, or a call that another thread makes for it.
     is_section: bool,

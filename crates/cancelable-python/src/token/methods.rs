@@ -14,6 +14,7 @@ use pyo3::{PyTraverseError, PyVisit};
 use super::listeners::{Kind, Telling};
 use super::said::{not_a_token, said};
 use super::{Around, CallbackRegistration, Token};
+use crate::operation::Why;
 use crate::reason;
 use crate::text::Text;
 
@@ -160,6 +161,11 @@ impl Token {
         Ok(self
             .cancel_with(said(reason, message.map(String::from))?)?
             .0)
+    }
+
+    /// The same, for a reason that is there already, with all that it says.
+    fn _cancel_with(&self, why: &Bound<'_, Why>) -> PyResult<bool> {
+        Ok(self.cancel_with(why.get().0.clone())?.0)
     }
 
     /// The same, and what the loop of this thread has begun to await for callbacks.

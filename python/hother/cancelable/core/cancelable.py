@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, Literal, ParamSpec, Self, TypeVar
 from hother.cancelable import _core
 
 from .current import current, current_operation, is_shielded, put_back
-from .lengths import seconds
+from .lengths import give_grace, seconds
 from .models import CancelationReason
 from .registry import OperationRegistry
 from .said import Said
@@ -34,6 +34,7 @@ if TYPE_CHECKING:
     from hother.cancelable.sources.base import CancelationSource
 
     from .closing import close, close_elsewhere  # noqa: TC004, since `load_what_ends_one` imports them
+    from .lengths import Grace
     from .tasks import OperationTask
 
 __all__ = ["Cancelable", "current_operation"]
@@ -61,6 +62,9 @@ class Cancelable(Said):
     plain `CancelledError` at every await. What leaves the `async with` says why: a `CancelationError` of the kind that
     fits, with reason, message and context. A body that returns all the same has finished.
 
+    With `grace=` the body goes on for so many seconds once it is asked to stop, to finish by itself; a mapping gives some reasons
+    seconds of their own, such as `{CancelationReason.SHUTDOWN: 10}`, and the others none.
+
         async with Cancelable.with_timeout(5.0, name="fetch") as cancel:
             data = await fetch(url)
     """
@@ -79,7 +83,7 @@ class Cancelable(Said):
         metadata: dict[str, Any] | None = None,
         register_globally: bool = False,
         *,
-        grace: float | timedelta | None = None,
+        grace: Grace | None = None,
         scope: Literal["anyio", "native"] = "anyio",
         detached: bool = False,
         attempt: int | None = None,
@@ -104,7 +108,7 @@ class Cancelable(Said):
         if detached:
             self._set_detached()
         if grace is not None:
-            self._grace = seconds("Grace", grace)
+            give_grace(self, grace)
         if scope != "anyio":
             if scope != "native":
                 raise ValueError(f'scope must be "anyio" or "native", got {scope!r}')

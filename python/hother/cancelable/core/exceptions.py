@@ -146,7 +146,7 @@ def told(why: Why, context: OperationContext) -> CancelationError:
             cause = why.cause
             of_parent = None if cause is None else cause.reason
             root = cause
-            while root is not None and root.cause is not None:
+            while root is not None and root.reason is CancelationReason.PARENT and root.cause:
                 root = root.cause
             parent_id = why.parent_id
             if parent_id is None and message is None:

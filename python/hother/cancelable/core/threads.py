@@ -88,7 +88,7 @@ async def run_in_thread(
 
 
 async def _wait_for(operation: Cancelable, call: ThreadCall) -> None:
-    patience = operation._grace or PATIENCE
+    patience = operation._grace_after() or PATIENCE
     patience -= operation._seconds_since_ask()
     try:
         with anyio.move_on_after(max(patience, 0.0), shield=True):

@@ -30,7 +30,7 @@ class Answer(NamedTuple):
 
     async def send(self, send: Send) -> None:
         """Sends it, as frameworks send errors: JSON with a `detail`."""
-        body = json.dumps({"detail": self.detail}).encode()
+        body = json.dumps({"detail": self.detail}, separators=(",", ":")).encode()
         headers = [
             (b"content-type", b"application/json"),
             (b"content-length", str(len(body)).encode()),
@@ -66,7 +66,7 @@ def answer(reason: CancelationReason, message: str | None, *, is_of_request: boo
 
 
 def root(why: Why) -> Why:
-    """What it all began with."""
-    while (cause := why.cause) is not None:
+    """What it all began with: that of the outermost one, where it was cancelled with a parent."""
+    while why.reason is CancelationReason.PARENT and (cause := why.cause) is not None:
         why = cause
     return why

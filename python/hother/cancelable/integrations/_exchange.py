@@ -19,6 +19,7 @@ from hother.cancelable.core.token import CancelationToken
 from ._answers import CLIENT_GONE, Answer, answer, root
 from ._connection import Connection
 from ._policy import CANCEL, Policy
+from ._serving import serving
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, MutableMapping
@@ -26,6 +27,7 @@ if TYPE_CHECKING:
     from hother.cancelable._core import Why
     from hother.cancelable.core.cancelable import Cancelable
     from hother.cancelable.core.exceptions import CancelationError
+    from hother.cancelable.core.models import OperationContext
 
     Message = MutableMapping[str, Any]
     Scope = MutableMapping[str, Any]
@@ -56,6 +58,7 @@ class Exchange:
         "is_token_given",
         "operation",
         "policy",
+        "serving",
         "token",
     )
 
@@ -69,6 +72,7 @@ class Exchange:
         self.holders: set[Cancelable] = set()
         """The operations that run on the token."""
         self.is_token_given = False
+        self.serving = serving()
         self.operation: Cancelable | None = None
         """What the application runs in."""
         self.is_client_gone = False
@@ -113,7 +117,10 @@ class Exchange:
         loop = asyncio.get_running_loop()
         if self.operation is not None:
             self.operation._foresee(loop.time() + limit)
-        self._timer = loop.call_later(limit, self.ask, _core.Why.timeout(limit))
+        self._timer = loop.call_later(limit, self._time_is_up, limit)
+
+    def _time_is_up(self, limit: float) -> None:
+        self.ask(_core.Why.timeout(limit))
 
     def _unlimit(self) -> None:
         if self._timer is not None:
@@ -142,11 +149,18 @@ class Exchange:
     def hold(self, operation: Cancelable) -> None:
         """An operation runs on the token from now on."""
         self.holders.add(operation)
+        self.serving.exchanges.add(self)
         self.watch()
 
     def let_go(self, operation: Cancelable) -> None:
         """It has ended."""
         self.holders.discard(operation)
+        if self.operation is None and not self.holders:
+            self.serving.left(self)
+
+    def contexts(self) -> list[OperationContext]:
+        """What there is to know of what runs for it: the innermost that is known."""
+        return [operation.context for operation in self.holders or self._operations()]
 
     def respond_by(self, send: Send) -> None:
         """Goes on with a response that notes how far it is by sending through this, where no middleware does."""
@@ -160,16 +174,25 @@ class Exchange:
 
     def ask(self, why: Why) -> None:
         """Asks the work to stop."""
-        is_first = self.token.cancel_sync(why.reason, why.message)
+        is_first = self.token._cancel_with(why)
         if not is_first and self.operation is not None and not self.is_taken:
             # It was cancelled before, and whoever had it has gone on.
             self.operation._fire(why)
 
     def give_up(self, why: Why) -> None:
-        """Asks the work to stop, whoever has taken the token."""
+        """Asks the work to stop, whoever has taken the token; where it has a grace, that holds."""
+        self._give_grace(CancelationReason.DROPPED)
         self.ask(why)
         if self.operation is not None:
             self.operation._fire(why)
+
+    def _give_grace(self, reason: CancelationReason) -> None:
+        if self.policy.grace is not None:
+            for operation in self._operations():
+                operation._set_grace(self.policy.grace, reason)
+
+    def _operations(self) -> list[Cancelable]:
+        return [*self.holders, *([] if self.operation is None else [self.operation])]
 
     def is_detached(self) -> bool:
         """Whether the work goes on to its end, whoever waits for it."""
@@ -202,9 +225,10 @@ class Exchange:
         self.is_client_gone = True
         if not self.policy.is_watched:
             return
-        for operation in (*self.holders, *([self.operation] if self.operation else [])):
+        for operation in self._operations():
             operation.context.metadata["client_left"] = True
         if self.policy.kind != "detach":
+            self._give_grace(CancelationReason.DISCONNECTED)
             self.ask(_core.Why(CancelationReason.DISCONNECTED, CLIENT_GONE))
 
 

@@ -14,8 +14,9 @@ from hother.cancelable.sources._jobs import Job
 from hother.cancelable.sources._watches import Watch
 from hother.cancelable.sources.base import CancelationSource
 
-from ._answers import Answer, answer
+from ._answers import SHUTTING_DOWN, Answer, answer
 from ._exchange import KEY, TOKEN_KEY, Exchange, name_and_metadata
+from ._serving import serving
 
 try:
     from starlette.concurrency import run_in_threadpool
@@ -56,6 +57,8 @@ def operation_for(
 ) -> Cancelable:
     """An operation for `request`, cancelled with its token, and after `timeout` seconds."""
     exchange = exchange_of(request)
+    if serving().shutdown is not None and (exchange is None or exchange.operation is None):
+        raise HTTPException(SHUTTING_DOWN.status, SHUTTING_DOWN.detail, SHUTTING_DOWN.headers)
     if exchange is None:
         # Some stand-in for a request.
         scope = getattr(request, "scope", None)

@@ -20,7 +20,6 @@ if TYPE_CHECKING:
     from collections.abc import Callable
     from datetime import timedelta
 
-    from hother.cancelable._core import Why
     from hother.cancelable.core.cancelable import Cancelable
 
     from ._policy import Disconnect, Policy
@@ -96,10 +95,8 @@ def _wrapped(endpoint: Callable[..., Any], choice: _Choice) -> Callable[..., Any
                 # Nobody cuts what a middleware of ours runs.
                 return await work
 
-            def give_up(why: Why) -> None:
-                operation._fire(why)
-
-            return await outlasting(work, operation._name() or "", give_up, exchange.is_detached)
+            name = operation._name() or ""
+            return await outlasting(work, name, exchange.give_up, exchange.is_detached)
         except CancelationError as error:
             if not choice.raise_on_cancel:
                 raise

@@ -9,9 +9,11 @@ from hother.cancelable.core.exceptions import CancelationError
 from hother.cancelable.core.lengths import seconds
 from hother.cancelable.utils.logging import get_logger
 
+from ._answers import SHUTTING_DOWN
 from ._exchange import KEY, Exchange, name_and_metadata
 from ._outlasting import outlasting
 from ._policy import policy
+from ._serving import serving
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, MutableMapping
@@ -66,6 +68,9 @@ class RequestCancelationMiddleware:
         if scope["type"] != "http" or KEY in scope:
             await self.app(scope, receive, send)
             return
+        if serving().shutdown is not None:
+            await SHUTTING_DOWN.send(send)
+            return
         exchange = Exchange(scope, receive, send, self._policy)
         name, metadata = name_and_metadata(scope)
         exchange.operation = Cancelable(None, name, None, metadata)
@@ -87,6 +92,7 @@ async def _work(
         async with operation:
             if limit is not None:
                 exchange.limit(limit)
+            exchange.serving.exchanges.add(exchange)
             exchange.watch()
             await app(scope, exchange.connection.receive, exchange.send)
     except CancelationError as error:
@@ -96,5 +102,6 @@ async def _work(
         else:
             await exchange.answer(error).send(send)
     finally:
+        exchange.serving.left(exchange)
         listening.deregister()
         await exchange.end()

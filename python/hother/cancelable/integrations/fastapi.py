@@ -31,8 +31,11 @@ from .starlette import (
     CancelableWebSocket,
     RequestCancelationMiddleware,
     RequestCancellationMiddleware,
+    Shutdown,
+    ShutdownReport,
     cancelable_streaming_response,
     get_request_token,
+    shutdown,
     with_cancelation,
 )
 
@@ -45,9 +48,12 @@ __all__ = [
     "CancelableWebSocket",
     "RequestCancelationMiddleware",
     "RequestCancellationMiddleware",
+    "Shutdown",
+    "ShutdownReport",
     "cancelable_dependency",
     "cancelable_streaming_response",
     "get_request_token",
+    "shutdown",
     "with_cancelation",
 ]
 

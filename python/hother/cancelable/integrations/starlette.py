@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from ._requests import get_request_token
+from ._shutdown import Shutdown, ShutdownReport, shutdown
 from ._wrapping import with_cancelation
 from .asgi import RequestCancelationMiddleware, RequestCancellationMiddleware
 from .streaming import cancelable_streaming_response
@@ -12,7 +13,10 @@ __all__ = [
     "CancelableWebSocket",
     "RequestCancelationMiddleware",
     "RequestCancellationMiddleware",
+    "Shutdown",
+    "ShutdownReport",
     "cancelable_streaming_response",
     "get_request_token",
+    "shutdown",
     "with_cancelation",
 ]

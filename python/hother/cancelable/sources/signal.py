@@ -70,7 +70,7 @@ class _Listening(Watch):
         self.has_fired = self.source.triggered = True
         hearer.operation._fire(why, True)
         self._home.post(lambda: self.note(why))
-        return hearer.operation._grace is not None
+        return hearer.operation._grace_after(CancelationReason.SIGNAL) is not None
 
     def stop(self) -> None:
         super().stop()

@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from collections.abc import AsyncGenerator, Awaitable, Callable, Iterable
     from datetime import timedelta
 
+    from hother.cancelable.core.lengths import Grace
     from hother.cancelable.core.token import CancelationToken
     from hother.cancelable.sources.base import (
         CancelationSource,
@@ -35,7 +36,7 @@ def cancelable(
     register_globally: bool = False,
     inject_param: str | None = DEFAULT,
     *,
-    grace: float | timedelta | None = None,
+    grace: Grace | None = None,
     scope: Literal["anyio", "native"] = "anyio",
     detached: bool = False,
     attempt: int | None = None,
@@ -230,7 +231,7 @@ async def with_timeout(
 
 def _options(
     register_globally: bool,
-    grace: float | timedelta | None,
+    grace: Grace | None,
     scope: str,
     detached: bool,
     attempt: int | None,

@@ -1,0 +1,321 @@
+"""The end of a server: what runs is asked at once, nothing is cut before its time, and what is left is named."""
+
+import asyncio
+import signal
+
+import pytest
+from starlette.exceptions import HTTPException
+from starlette.requests import Request
+
+from hother.cancelable import (
+    Cancelable,
+    CancelationError,
+    CancelationReason,
+    current_operation,
+)
+from hother.cancelable.integrations.asgi import RequestCancelationMiddleware
+from hother.cancelable.integrations.starlette import get_request_token, shutdown, with_cancelation
+from support import web
+from support.loops import settle
+from support.processes import run_python
+from support.serving import wait_for
+
+
+class Served:
+    """Requests of one application, without a server: each is told apart by its path."""
+
+    def __init__(self, app):
+        self.app = app
+        self.sent = {}
+
+    async def get(self, path):
+        """Answers one; gives the status and the body, and keeps the headers."""
+        sent = self.sent[path] = []
+
+        async def send(message):
+            sent.append(message)
+
+        async def receive():
+            await asyncio.Event().wait()
+
+        scope = {"type": "http", "method": "GET", "path": path, "headers": []}
+        await self.app(scope, receive, send)
+        return sent[0]["status"], sent[1]["body"]
+
+
+@pytest.mark.paused
+async def test_law_w6_all_are_asked_at_the_start_and_none_is_cut_before_the_grace_is_over(caplog):
+    started = []
+    came_to = []
+
+    async def app(scope, receive, send):
+        operation = current_operation()
+        started.append(operation)
+        path = scope["path"]
+        try:
+            if path == "/listens":
+                await asyncio.sleep(1)
+                assert operation._is_asked()
+                came_to.append((path, loop.time() - began))
+                await web.answer(send, b"listened")
+            elif path == "/nested":
+
+                async def inside():
+                    async with Cancelable():
+                        await asyncio.sleep(8)
+
+                await asyncio.gather(inside(), inside())
+                async with Cancelable.with_timeout(60):
+                    await asyncio.sleep(1)
+                await web.answer(send, b"all of it")
+            elif path == "/quick":
+                await asyncio.sleep(9.5)
+                await web.answer(send, b"in time")
+            else:
+                await asyncio.sleep(3600)
+        finally:
+            came_to.append((path, loop.time() - began))
+
+    loop = asyncio.get_running_loop()
+    served = Served(RequestCancelationMiddleware(app))
+    async with shutdown(grace=10) as ending:
+        paths = ("/listens", "/nested", "/quick", "/stays")
+        answering = {path: asyncio.create_task(served.get(path)) for path in paths}
+        await settle()
+        began = loop.time()
+        report = asyncio.create_task(ending.begin())
+        await settle(3)
+        for operation in started:
+            assert operation._asked().reason is CancelationReason.SHUTDOWN
+            assert operation._asked().message == "the server is shutting down"
+        report = await report
+        answers = {path: await answer for path, answer in answering.items()}
+    assert answers["/listens"] == (200, b"listened")
+    assert answers["/nested"] == (200, b"all of it")
+    assert answers["/quick"] == (200, b"in time")
+    status, body = answers["/stays"]
+    assert (status, b"the server is shutting down" in body) == (503, True)
+    assert dict(served.sent["/stays"][0]["headers"])[b"retry-after"] == b"1"
+    ends = dict(came_to)
+    assert ends["/listens"] == pytest.approx(1, abs=0.2)
+    assert ends["/stays"] == pytest.approx(10, abs=0.2)
+    assert [it.name for it in report.still_running] == ["GET /stays"]
+    assert report.asked == 4
+    assert "GET /stays" in caplog.text
+    assert "GET /quick" not in caplog.text
+    assert ending.report is report
+
+
+async def test_law_w6_new_requests_are_turned_away_meanwhile():
+    go_on = asyncio.Event()
+
+    async def app(scope, receive, send):
+        await go_on.wait()
+        await web.answer(send, b"done")
+
+    @with_cancelation
+    async def endpoint(request):
+        return "never"
+
+    served = Served(RequestCancelationMiddleware(app))
+    async with shutdown(grace=30) as ending:
+        first = asyncio.create_task(served.get("/first"))
+        await settle()
+        report = asyncio.create_task(ending.begin())
+        await settle()
+        status, body = await served.get("/late")
+        assert (status, b"shutting down" in body) == (503, True)
+        assert dict(served.sent["/late"][0]["headers"])[b"retry-after"] == b"1"
+        scope = {"type": "http", "method": "GET", "path": "/it", "headers": []}
+        with pytest.raises(HTTPException) as raised:
+            await endpoint(Request(scope))
+        assert raised.value.status_code == 503
+        assert raised.value.headers == {"Retry-After": "1"}
+        assert not report.done()
+        go_on.set()
+        assert await first == (200, b"done")
+        assert (await report).still_running == ()
+    assert (await served.get("/after"))[0] == 200
+
+
+@pytest.mark.paused
+async def test_law_w6_whoever_has_taken_the_token_is_asked_by_it_and_cut_with_the_others():
+    heard = asyncio.Event()
+
+    async def app(scope, receive, send):
+        token = get_request_token(Request(scope))
+        await token.wait_for_cancel()
+        heard.set()
+        await asyncio.sleep(3600)
+
+    served = Served(RequestCancelationMiddleware(app))
+    async with shutdown(grace=5) as ending:
+        answering = asyncio.create_task(served.get("/it"))
+        await settle()
+        report = asyncio.create_task(ending.begin())
+        await wait_for(heard)
+        assert [it.name for it in (await report).still_running] == ["GET /it"]
+        assert (await answering)[0] == 503
+
+
+async def test_law_w6_an_operation_without_the_middleware_is_asked_too():
+    started = asyncio.Event()
+
+    @with_cancelation(raise_on_cancel=False)
+    async def endpoint(request, cancel: Cancelable):
+        started.set()
+        await asyncio.sleep(3600)
+
+    parts = [{"type": "http.request", "body": b"", "more_body": False}]
+
+    async def receive():
+        if not parts:
+            await asyncio.Event().wait()
+        return parts.pop()
+
+    scope = {"type": "http", "method": "GET", "path": "/it", "headers": []}
+    async with shutdown(grace=0.1) as ending:
+        calling = asyncio.create_task(endpoint(Request(scope, receive)))
+        await wait_for(started)
+        report = await ending.begin()
+        assert [it.name for it in report.still_running] == ["GET /it"]
+        with pytest.raises(CancelationError) as raised:
+            await calling
+    assert raised.value.reason is CancelationReason.SHUTDOWN
+
+
+async def test_the_end_of_the_lifespan_begins_it_where_nothing_else_did():
+    async with shutdown(grace=5) as ending:
+        assert not ending.has_begun
+    assert ending.report.asked == 0
+    assert ending.report.still_running == ()
+    assert signal.getsignal(signal.SIGTERM) is signal.SIG_DFL
+
+
+async def test_one_loop_has_one_shutdown_at_a_time():
+    async with shutdown(grace=5) as ending:
+        ending._begin()
+        with pytest.raises(RuntimeError, match="under way already"):
+            async with shutdown():
+                pass
+
+
+@pytest.mark.parametrize(
+    ("given", "error", "text"),
+    [
+        ({"grace": 0}, ValueError, "Grace must be positive, got 0"),
+        ({"signals": ["SIGTERM"]}, TypeError, "Signal must be an integer"),
+    ],
+)
+async def test_what_makes_no_sense_is_refused(given, error, text):
+    with pytest.raises(error, match=text):
+        shutdown(**given)
+
+
+SERVER = """
+import asyncio, os, signal, socket, sys, warnings
+from contextlib import asynccontextmanager
+from typing import Annotated
+from fastapi import Depends, FastAPI
+from fastapi.responses import StreamingResponse
+import hypercorn, hypercorn.asyncio, uvicorn
+from hother.cancelable import Cancelable, current_operation
+from hother.cancelable.integrations.fastapi import (
+    RequestCancelationMiddleware, cancelable_dependency, shutdown, with_cancelation,
+)
+
+kind, number = sys.argv[1], int(sys.argv[2])
+say = lambda *said: print(*said, flush=True)
+
+@asynccontextmanager
+async def lifespan(app):
+    async with shutdown(app, grace=1.0) as ending:
+        serving.set()
+        yield
+    say("left:", *(it.name for it in ending.report.still_running))
+
+app = FastAPI(lifespan=lifespan)
+app.add_middleware(RequestCancelationMiddleware)
+serving, started = asyncio.Event(), []
+
+@app.get("/finishes")
+async def finishes(cancel: Annotated[Cancelable, Depends(cancelable_dependency)]):
+    async with cancel:
+        started.append("/finishes")
+        await cancel.token.wait_for_cancel()
+        await asyncio.sleep(0.1)
+    return "finished"
+
+@app.get("/streams")
+async def streams():
+    operation = current_operation()
+    async def items():
+        yield "one"
+        started.append("/streams")
+        while not operation._is_asked():
+            await asyncio.sleep(0.01)
+        yield "two"
+    return StreamingResponse(items())
+
+@app.get("/stays")
+@with_cancelation
+async def stays():
+    started.append("/stays")
+    await asyncio.sleep(3600)
+
+async def ask(port, path):
+    reader, writer = await asyncio.open_connection("127.0.0.1", port)
+    writer.write(f"GET {path} HTTP/1.1\\r\\nHost: here\\r\\nConnection: close\\r\\n\\r\\n".encode())
+    answer = (await reader.read()).split(b"\\r\\n")
+    writer.close()
+    await writer.wait_closed()
+    say(path, answer[0].split()[1].decode(), "two" if b"two" in answer else answer[-1].decode())
+
+async def main():
+    listener = socket.create_server(("127.0.0.1", 0))
+    port = listener.getsockname()[1]
+    if kind == "uvicorn":
+        server = uvicorn.Server(uvicorn.Config(app, log_level="critical"))
+        running = asyncio.create_task(server.serve([listener]))
+    else:
+        config = hypercorn.Config()
+        config.bind = [f"fd://{listener.detach()}"]
+        config.loglevel = "CRITICAL"
+        config.graceful_timeout = 5
+        # As its own command does.
+        running = asyncio.create_task(hypercorn.asyncio.serve(app, config))
+    await serving.wait()
+    asking = [asyncio.create_task(ask(port, path)) for path in ("/finishes", "/streams", "/stays")]
+    while len(started) < 3:
+        await asyncio.sleep(0.01)
+    os.kill(os.getpid(), number)
+    await asyncio.wait(asking)
+    for it in asking:
+        it.result()
+    try:
+        await running
+    finally:
+        say("the server is done")
+
+try:
+    asyncio.run(main())
+except KeyboardInterrupt:
+    say("interrupted")
+"""
+
+
+@pytest.mark.parametrize("server", ["uvicorn", "hypercorn"])
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
+def test_law_w6_signal_a_server_ends_by_its_own_handlers_once_the_requests_have(server, number):
+    # uvicorn takes the default action once it is done.
+    is_uvicorn = server == "uvicorn"
+    expect = -number if is_uvicorn and number is signal.SIGTERM else 0
+    said = run_python(SERVER, server, str(int(number)), expect=expect).splitlines()
+    assert sorted(said[:3]) == [
+        '/finishes 200 "finished"',
+        '/stays 503 {"detail":"Request cancelled: the server is shutting down"}',
+        "/streams 200 two",
+    ]
+    assert said[0].startswith(("/finishes", "/streams"))
+    assert said[2].startswith("/stays")
+    assert said[3] == "left: GET /stays"
