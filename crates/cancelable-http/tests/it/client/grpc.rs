@@ -25,13 +25,12 @@ type Client = tonic::client::Grpc<DeadlineService<Channel>>;
 #[tokio::test]
 async fn law_x1_a_grpc_deadline_shrinks_from_hop_to_hop() {
     // The last service answers with what it was told, the first with that and its own.
-    let last = serve(tell).await;
+    let last = serve(tell);
     let first = serve(move |request| async move {
         let mut client = client(last).await;
         let below = ask(&mut client, "what is left?").await?;
         Ok(Response::new(format!("{} {below}", said(&request))))
-    })
-    .await;
+    });
     let limit = Duration::from_secs(40);
     let answer = Cancelable::new().timeout(limit).run(async |_| {
         let mut client = client(first).await;
@@ -50,7 +49,7 @@ async fn law_x1_a_grpc_deadline_shrinks_from_hop_to_hop() {
 #[tokio::test]
 async fn a_cancel_of_the_client_ends_the_handler_of_the_server() {
     let (events, mut heard) = mpsc::unbounded_channel();
-    let server = serve(move |_| never(events.clone())).await;
+    let server = serve(move |_| never(events.clone()));
     let outcome = Cancelable::new()
         .grace(Duration::from_secs(60))
         .run(async |op| {
@@ -81,7 +80,7 @@ async fn a_cancel_of_the_client_ends_the_handler_of_the_server() {
 #[tokio::test]
 async fn an_operation_that_is_dropped_ends_the_handler_of_the_server() {
     let (events, mut heard) = mpsc::unbounded_channel();
-    let server = serve(move |_| never(events.clone())).await;
+    let server = serve(move |_| never(events.clone()));
     let mut client = client(server).await;
     let run = Cancelable::new().run(async |_| ask(&mut client, "wait").await);
     tokio::select! {
@@ -96,7 +95,7 @@ async fn an_operation_that_is_dropped_ends_the_handler_of_the_server() {
 
 #[tokio::test]
 async fn tonics_own_timeout_is_kept_where_it_is_smaller() {
-    let server = serve(tell).await;
+    let server = serve(tell);
     let outcome = Cancelable::new()
         .timeout(Duration::from_secs(60))
         .run(async |_| {
@@ -110,7 +109,16 @@ async fn tonics_own_timeout_is_kept_where_it_is_smaller() {
 
 /// A service whose requests are operations, and that answers with `handler`, on a port of its own, until the runtime of the test is
 /// gone.
-async fn serve<H, F>(handler: H) -> SocketAddr
+fn serve<H, F>(handler: H) -> SocketAddr
+where
+    H: Fn(Request<String>) -> F + Clone + Send + Sync + 'static,
+    F: Future<Output = Result<Response<String>, Status>> + Send + 'static,
+{
+    serve_as(CancelableLayer::new(), handler)
+}
+
+/// The same with these operations.
+pub(super) fn serve_as<H, F>(requests: CancelableLayer, handler: H) -> SocketAddr
 where
     H: Fn(Request<String>) -> F + Clone + Send + Sync + 'static,
     F: Future<Output = Result<Response<String>, Status>> + Send + 'static,
@@ -121,13 +129,15 @@ where
         let handler = service_fn(handler.clone());
         async move { Ok::<_, Infallible>(server::Grpc::new(Text).unary(handler, request).await) }
     });
-    let requests = CancelableLayer::new().deadline_headers(DeadlineHeaders::none().grpc());
-    let server = Server::builder().layer(requests);
+    let requests = requests.deadline_headers(DeadlineHeaders::none().grpc());
+    // Calls that are given up at once would be taken for an attack.
+    let server = Server::builder().http2_max_pending_accept_reset_streams(Some(10_000));
+    let server = server.layer(requests);
     tokio::spawn(server.serve_with_incoming(service, incoming));
     address
 }
 
-async fn client(server: SocketAddr) -> Client {
+pub(super) async fn client(server: SocketAddr) -> Client {
     let endpoint = Endpoint::from_shared(format!("http://{server}")).unwrap();
     let channel = endpoint.connect().await.unwrap();
     let channel = ServiceBuilder::new()
@@ -136,7 +146,7 @@ async fn client(server: SocketAddr) -> Client {
     Client::new(channel)
 }
 
-async fn ask(client: &mut Client, question: &str) -> Result<String, Status> {
+pub(super) async fn ask(client: &mut Client, question: &str) -> Result<String, Status> {
     send(client, Request::new(question.to_owned())).await
 }
 

@@ -2,6 +2,7 @@
 
 mod calls;
 mod grpc;
+mod hammer;
 #[cfg(feature = "reqwest")]
 mod requests;
 
