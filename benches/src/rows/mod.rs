@@ -7,6 +7,7 @@ mod floor;
 mod memory;
 mod operations;
 mod registry;
+mod requests;
 mod shutdown;
 mod stall;
 mod waiting;
@@ -40,6 +41,7 @@ pub(crate) fn all() -> impl Iterator<Item = &'static Row> {
         waiting::ROWS,
         operations::ROWS,
         registry::ROWS,
+        requests::ROWS,
         shutdown::ROWS,
     ]
     .into_iter()

@@ -100,7 +100,7 @@ fn poll_to_end<F: Future>(mut future: Pin<&mut F>, waker: &Waker, polls: u32) ->
 /// Measures within a runtime whose timer is at work already: the first limit that is armed in an idle one wakes it up, which
 /// costs several times as much as the limit. Outside the budget of cooperative scheduling, which would have limits that are
 /// made in one long poll be put off.
-fn in_runtime(measure: impl FnOnce(&mut Context<'_>) -> Measured) -> Measured {
+pub(super) fn in_runtime(measure: impl FnOnce(&mut Context<'_>) -> Measured) -> Measured {
     let runtime = tokio::runtime::Builder::new_current_thread()
         .enable_time()
         .build()

@@ -2,7 +2,7 @@
 
 use std::convert::Infallible;
 use std::pin::pin;
-use std::task::{Context, Poll};
+use std::task::{Context, Poll, Waker};
 use std::time::Duration;
 
 use axum::body::{Body, Bytes};
@@ -24,19 +24,26 @@ pub(crate) static ROWS: &[Row] = &[
     row("request, over one without the layer", |effort| {
         over(effort, "/small", |app| app.layer(CancelableLayer::new()))
     }),
-    row("request with a limit and a shutdown, over one without", |effort| {
-        let shutdown = Shutdown::new();
-        let layer = CancelableLayer::new().timeout(LIMIT).shutdown(&shutdown);
-        over(effort, "/small", |app| app.layer(layer))
-    }),
-    row("request whose response streams, over one without", |effort| {
-        over(effort, "/stream", |app| app.layer(CancelableLayer::new()))
-    }),
-    row("request through a layer of nothing, over one without", |effort| {
-        // What axum itself takes for any layer that is a function.
-        let nothing = middleware::from_fn(|request, next: middleware::Next| next.run(request));
-        over(effort, "/small", |app| app.layer(nothing))
-    }),
+    row(
+        "request with a limit and a shutdown, over one without",
+        |effort| {
+            let shutdown = Shutdown::new();
+            let layer = CancelableLayer::new().timeout(LIMIT).shutdown(&shutdown);
+            over(effort, "/small", |app| app.layer(layer))
+        },
+    ),
+    row(
+        "request whose response streams, over one without",
+        |effort| over(effort, "/stream", |app| app.layer(CancelableLayer::new())),
+    ),
+    row(
+        "request through a layer of nothing, over one without",
+        |effort| {
+            // What axum itself takes for any layer that is a function.
+            let nothing = middleware::from_fn(|request, next: middleware::Next| next.run(request));
+            over(effort, "/small", |app| app.layer(nothing))
+        },
+    ),
 ];
 
 /// Long enough never to fire.
@@ -46,11 +53,12 @@ const LIMIT: Duration = Duration::from_secs(60);
 fn over(effort: &Effort, path: &str, around: impl FnOnce(Router) -> Router) -> Measured {
     in_runtime(|cx| {
         let (mut bare, mut layered) = (app(), around(app()));
+        let waker = cx.waker();
         let samples = one_thread(
             effort,
             [
-                &mut |rounds| (0..rounds).for_each(|_| call(&mut bare, path, cx)),
-                &mut |rounds| (0..rounds).for_each(|_| call(&mut layered, path, cx)),
+                &mut |rounds| (0..rounds).for_each(|_| call(&mut bare, path, waker)),
+                &mut |rounds| (0..rounds).for_each(|_| call(&mut layered, path, waker)),
             ],
         );
         Measured::within(samples.median_over(OURS, THEIRS), 1_000.0)
@@ -64,17 +72,20 @@ fn app() -> Router {
 }
 
 async fn streamed() -> Body {
-    Body::from_stream(stream::iter((0..4).map(|_| Ok::<_, Infallible>(Bytes::from_static(b"some")))))
+    Body::from_stream(stream::iter(
+        (0..4).map(|_| Ok::<_, Infallible>(Bytes::from_static(b"some"))),
+    ))
 }
 
 /// A request, up to the last frame of its response, which is whole.
-fn call(app: &mut Router, path: &str, cx: &mut Context<'_>) {
+fn call(app: &mut Router, path: &str, waker: &Waker) {
+    let mut cx = Context::from_waker(waker);
     let request = Request::get(path).body(Body::empty()).expect("a path");
     let mut response = pin!(Service::<Request<Body>>::call(app, request));
-    let Poll::Ready(Ok(response)) = response.as_mut().poll(cx) else {
+    let Poll::Ready(Ok(response)) = response.as_mut().poll(&mut cx) else {
         panic!("nothing in it waits");
     };
-    let length = read(response, cx);
+    let length = read(response, &mut cx);
     assert_eq!(length, 16);
 }
 

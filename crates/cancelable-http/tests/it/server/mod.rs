@@ -7,6 +7,7 @@ mod hostile;
 mod in_process;
 mod owing;
 mod policies;
+mod storm;
 
 use std::convert::Infallible;
 use std::net::SocketAddr;
