@@ -6,6 +6,7 @@
 //! | have the operation in a handler | [`CurrentOperation`] |
 //! | use `?` on what was cancelled | [`Cancelled`] |
 //! | stream events that say why they end, or bytes | [`sse()`], [`streaming`] |
+//! | have WebSockets that end with their clients | `ws::OperationUpgrade`, with the feature `ws` |
 //! | stop the service | [`Shutdown`] |
 //!
 //! ```
@@ -41,12 +42,18 @@
 //! # Ok(())
 //! # }
 //! ```
+//!
+//! # Features
+//!
+//! - `ws`: WebSockets that are operations.
 
 mod cancelled;
 mod current;
 mod layer;
 mod sse;
 mod streaming;
+#[cfg(feature = "ws")]
+pub mod ws;
 
 pub use cancelable_http::{
     Answer, CancelableLayer, CancelableService, Disconnect, Report, RequestHead, Shutdown,

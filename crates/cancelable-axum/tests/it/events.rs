@@ -1,6 +1,7 @@
 //! Server-sent events: they end with their client, and say why they end otherwise.
 
 use std::convert::Infallible;
+use std::sync::Arc;
 use std::time::Duration;
 
 use axum::Router;
@@ -9,6 +10,7 @@ use axum::routing::get;
 use cancelable::{OperationStatus, Reason, Registry};
 use cancelable_axum::{CancelableLayer, CurrentOperation, Disconnect, Shutdown, layer, sse};
 use futures_util::stream::{self, StreamExt};
+use tokio::sync::Notify;
 use tokio::sync::mpsc::{UnboundedReceiver, unbounded_channel};
 
 use crate::support::{Ends, Service, TellsOfDrop, bounded, clients, heard, whole_text};
@@ -117,23 +119,27 @@ async fn a_stream_that_is_cancelled_says_why_and_is_complete() {
 #[tokio::test]
 async fn events_that_end_by_themselves_are_complete_and_are_kept_alive() {
     let (layer, mut ends) = heard(layer());
-    let handler = async move |op: CurrentOperation| {
-        let waits = stream::once(async {
-            tokio::time::sleep(Duration::from_millis(50)).await;
-            Ok::<_, Infallible>(Event::default().data("late"))
-        });
-        let keep_alive = KeepAlive::new()
-            .interval(Duration::from_millis(5))
-            .text("here");
-        sse(&op, waits).keep_alive(keep_alive)
+    let let_go = Arc::new(Notify::new());
+    let handler = {
+        let let_go = Arc::clone(&let_go);
+        async move |op: CurrentOperation| {
+            let waits = stream::once(async move {
+                let_go.notified().await;
+                Ok::<_, Infallible>(Event::default().data("late"))
+            });
+            let often = KeepAlive::new().interval(Duration::from_millis(5));
+            sse(&op, waits).keep_alive(often.text("here"))
+        }
     };
     let app = Router::new().route("/", get(handler)).layer(layer);
     let service = Service::start(app).await;
     for client in clients() {
-        let response = bounded(client.get(service.url("/")).send()).await.unwrap();
-        let text = bounded(response.text()).await.unwrap();
-        assert!(text.starts_with(": here\n\n"), "{text}");
-        assert!(text.ends_with("data: late\n\n"), "{text}");
+        let mut response = bounded(client.get(service.url("/")).send()).await.unwrap();
+        let first = bounded(response.chunk()).await.unwrap().unwrap();
+        assert!(first.starts_with(b": here\n\n"), "{first:?}");
+        let_go.notify_one();
+        let rest = bounded(response.text()).await.unwrap();
+        assert!(rest.ends_with("data: late\n\n"), "{rest}");
         let end = ends.next().await;
         assert_eq!(
             (end.status, end.cancellation),

@@ -10,5 +10,7 @@ mod events;
 mod leaving;
 mod names;
 mod shutdown;
+#[cfg(feature = "ws")]
+mod sockets;
 mod streams;
 mod support;

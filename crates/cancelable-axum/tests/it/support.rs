@@ -4,7 +4,7 @@ use std::net::SocketAddr;
 use std::time::Duration;
 
 use axum::Router;
-use cancelable::OperationContext;
+use cancelable::{Cancelable, OperationContext};
 use cancelable_axum::{CancelableLayer, Shutdown};
 use reqwest::Client;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
@@ -68,16 +68,25 @@ pub(crate) async fn whole_text(client: &Client, url: String) -> Option<String> {
 
 /// A layer that tells how its operations end.
 pub(crate) fn heard(layer: CancelableLayer) -> (CancelableLayer, Ends) {
+    let (notes, ends) = notes_of_ends();
+    (layer.plan(move |plan, _| notes(plan)), ends)
+}
+
+/// What has a plan tell how its operation ends.
+pub(crate) fn notes_of_ends() -> (
+    impl Fn(Cancelable) -> Cancelable + Clone + Send + Sync,
+    Ends,
+) {
     let (tell, told) = unbounded_channel();
-    let layer = layer.plan(move |plan, _| {
+    let notes = move |plan: Cancelable| {
         let note = |tell: UnboundedSender<OperationContext>| {
             move |end: &OperationContext| drop(tell.send(end.clone()))
         };
         plan.on_complete(note(tell.clone()))
             .on_cancel(note(tell.clone()))
             .on_error(note(tell.clone()))
-    });
-    (layer, Ends(told))
+    };
+    (notes, Ends(told))
 }
 
 /// How operations ended, in that order.
