@@ -46,6 +46,8 @@ CLIENT_GONE = "Client closed connection"
 RETRY_AFTER = 1
 """How many seconds a client is told to wait that comes while the server stops."""
 
+NO_TIME = Answer(504, "Request timeout")
+
 SHUTTING_DOWN = Answer(503, "Request cancelled: the server is shutting down", RETRY_AFTER)
 
 
@@ -53,7 +55,7 @@ def answer(reason: CancelationReason, message: str | None, *, is_of_request: boo
     """What to say, by the root of the cause. `is_of_request`: whether it was the request's own token that was cancelled."""
     match reason:
         case CancelationReason.TIMEOUT:
-            return Answer(504, "Request timeout")
+            return NO_TIME
         case CancelationReason.DISCONNECTED:
             return Answer(499, CLIENT_GONE)
         case CancelationReason.SIGNAL if is_of_request:

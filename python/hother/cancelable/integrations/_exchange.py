@@ -13,6 +13,7 @@ import asyncio
 from typing import TYPE_CHECKING, Any
 
 from hother.cancelable import _core
+from hother.cancelable._core import DeadlineHeaders
 from hother.cancelable.core.models import CancelationReason
 from hother.cancelable.core.token import CancelationToken
 
@@ -238,6 +239,20 @@ def _awaits_continue(scope: Scope) -> bool:
         if name == b"expect" and b"100-continue" in value.lower():
             return True
     return False
+
+
+def time_left(deadlines: DeadlineHeaders | None, scope: Scope) -> float | None:
+    """How many seconds the client gives the request, by the headers that the server reads, if it says so."""
+    return None if deadlines is None else deadlines.read(scope["headers"])
+
+
+def checked_deadlines(deadlines: DeadlineHeaders | None) -> DeadlineHeaders | None:
+    """What `deadlines=` was given."""
+    if deadlines is not None and not isinstance(deadlines, DeadlineHeaders):
+        raise TypeError(
+            f"deadlines must be DeadlineHeaders, such as DeadlineHeaders(own=True, at_most=30.0), got {type(deadlines).__name__}"
+        )
+    return deadlines
 
 
 def name_and_metadata(scope: Scope) -> tuple[str, dict[str, Any]]:

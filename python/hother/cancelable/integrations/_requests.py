@@ -14,8 +14,8 @@ from hother.cancelable.sources._jobs import Job
 from hother.cancelable.sources._watches import Watch
 from hother.cancelable.sources.base import CancelationSource
 
-from ._answers import SHUTTING_DOWN, Answer, answer
-from ._exchange import KEY, TOKEN_KEY, Exchange, name_and_metadata
+from ._answers import NO_TIME, SHUTTING_DOWN, Answer, answer
+from ._exchange import KEY, TOKEN_KEY, Exchange, name_and_metadata, time_left
 from ._serving import serving
 
 try:
@@ -33,6 +33,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, MutableMapping
     from datetime import timedelta
 
+    from hother.cancelable._core import DeadlineHeaders
     from hother.cancelable.sources._hearers import Hearer
 
     from ._policy import Policy
@@ -53,7 +54,10 @@ def get_request_token(request: Request) -> CancelationToken:
 
 
 def operation_for(
-    request: Request, timeout: float | timedelta | None = None, policy: Policy | None = None
+    request: Request,
+    timeout: float | timedelta | None = None,
+    policy: Policy | None = None,
+    deadlines: DeadlineHeaders | None = None,
 ) -> Cancelable:
     """An operation for `request`, cancelled with its token, and after `timeout` seconds."""
     exchange = exchange_of(request)
@@ -81,6 +85,11 @@ def operation_for(
             exchange.follow(policy)
         operation.add_source(OfRequest(exchange))
         see_to_answers(request.scope)
+        left = time_left(deadlines, request.scope)
+        if left is not None:
+            if left <= 0:
+                raise HTTPException(NO_TIME.status, NO_TIME.detail)
+            operation._limit(left)
     if timeout is not None:
         operation._limit(seconds("Timeout", timeout))
     return operation

@@ -12,6 +12,7 @@ from starlette.requests import Request
 from hother.cancelable.core.exceptions import CancelationError
 from hother.cancelable.utils._injecting import DEFAULT, Injection, hints
 
+from ._exchange import checked_deadlines
 from ._outlasting import outlasting
 from ._policy import policy
 from ._requests import answer_to, exchange_of, operation_for
@@ -20,6 +21,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
     from datetime import timedelta
 
+    from hother.cancelable._core import DeadlineHeaders
     from hother.cancelable.core.cancelable import Cancelable
 
     from ._policy import Disconnect, Policy
@@ -31,6 +33,7 @@ def with_cancelation(
     *,
     disconnect: Disconnect | None = None,
     grace: float | timedelta | None = None,
+    deadlines: DeadlineHeaders | None = None,
 ) -> Callable[..., Any]:
     """Runs each call of an endpoint as an operation, which is cancelled when the client goes away, or after `timeout` seconds.
 
@@ -48,20 +51,22 @@ def with_cancelation(
         disconnect: what becomes of the work when the client goes away, as with `RequestCancelationMiddleware`, whose word counts where
             this says nothing.
         grace: how many seconds `disconnect="grace"` gives.
+        deadlines: the deadline headers that are read, as with `RequestCancelationMiddleware`; the least of all limits counts.
     """
     if callable(timeout):
-        return _wrapped(timeout, _Choice(None, True, None))
+        return _wrapped(timeout, _Choice())
     chosen = None if disconnect is None else policy(disconnect, grace)
     if disconnect is None and grace is not None:
         raise ValueError('grace goes with disconnect="grace" alone, got no disconnect')
-    choice = _Choice(timeout, raise_on_cancel, chosen)
+    choice = _Choice(timeout, raise_on_cancel, chosen, checked_deadlines(deadlines))
     return functools.partial(_wrapped, choice=choice)
 
 
 class _Choice(NamedTuple):
-    timeout: float | timedelta | None
-    raise_on_cancel: bool
-    policy: Policy | None
+    timeout: float | timedelta | None = None
+    raise_on_cancel: bool = True
+    policy: Policy | None = None
+    deadlines: DeadlineHeaders | None = None
 
 
 def _wrapped(endpoint: Callable[..., Any], choice: _Choice) -> Callable[..., Any]:
@@ -86,7 +91,7 @@ def _wrapped(endpoint: Callable[..., Any], choice: _Choice) -> Callable[..., Any
     @functools.wraps(endpoint)
     async def call(*args: Any, **kwargs: Any) -> Any:
         request = find_request(args, kwargs)
-        operation = operation_for(request, choice.timeout, choice.policy)
+        operation = operation_for(request, choice.timeout, choice.policy, choice.deadlines)
         injection.into(args, kwargs, operation)
         exchange = exchange_of(request)
         work = called(operation, args, kwargs)

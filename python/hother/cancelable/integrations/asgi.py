@@ -4,13 +4,14 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+from hother.cancelable._core import DeadlineHeaders
 from hother.cancelable.core.cancelable import Cancelable
 from hother.cancelable.core.exceptions import CancelationError
 from hother.cancelable.core.lengths import seconds
 from hother.cancelable.utils.logging import get_logger
 
-from ._answers import SHUTTING_DOWN
-from ._exchange import KEY, Exchange, name_and_metadata
+from ._answers import NO_TIME, SHUTTING_DOWN
+from ._exchange import KEY, Exchange, checked_deadlines, name_and_metadata, time_left
 from ._outlasting import outlasting
 from ._policy import policy
 from ._serving import serving
@@ -27,7 +28,7 @@ if TYPE_CHECKING:
     Send = Callable[[Message], Awaitable[None]]
     ASGIApp = Callable[[Scope, Receive, Send], Awaitable[None]]
 
-__all__ = ["RequestCancelationMiddleware", "RequestCancellationMiddleware"]
+__all__ = ["DeadlineHeaders", "RequestCancelationMiddleware", "RequestCancellationMiddleware"]
 
 _log = get_logger(__name__)
 
@@ -48,6 +49,10 @@ class RequestCancelationMiddleware:
             seconds later; `"detach"`, it goes on to its end, and what it sends goes nowhere; `"ignore"`, nobody watches. Routes may
             say otherwise.
         grace: how many seconds `"grace"` gives: 10 unless said.
+        deadlines: the deadline headers that are read, and how far a client may go with them, such as
+            `DeadlineHeaders(own=True, at_most=30.0)`; unless said, none. The least of what they say and `default_timeout` counts. What is
+            malformed says nothing, and is counted in `deadlines.malformed`. A request without any time left is answered with 504, and
+            not passed on.
     """
 
     def __init__(
@@ -57,11 +62,13 @@ class RequestCancelationMiddleware:
         *,
         disconnect: Disconnect = "cancel",
         grace: float | timedelta | None = None,
+        deadlines: DeadlineHeaders | None = None,
     ):
         self.app = app
         self.default_timeout = default_timeout
         self._limit = None if default_timeout is None else seconds("Timeout", default_timeout)
         self._policy = policy(disconnect, grace)
+        self._deadlines = checked_deadlines(deadlines)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answers one request."""
@@ -71,10 +78,16 @@ class RequestCancelationMiddleware:
         if serving().shutdown is not None:
             await SHUTTING_DOWN.send(send)
             return
+        limit, left = self._limit, time_left(self._deadlines, scope)
+        if left is not None:
+            if left <= 0:
+                await NO_TIME.send(send)
+                return
+            limit = left if limit is None else min(limit, left)
         exchange = Exchange(scope, receive, send, self._policy)
         name, metadata = name_and_metadata(scope)
         exchange.operation = Cancelable(None, name, None, metadata)
-        work = _work(self.app, scope, exchange, send, self._limit)
+        work = _work(self.app, scope, exchange, send, limit)
         await outlasting(work, name, exchange.give_up, exchange.is_detached)
 
 

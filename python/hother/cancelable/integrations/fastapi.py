@@ -25,10 +25,12 @@ except ModuleNotFoundError as error:
 from hother.cancelable.core.cancelable import Cancelable
 from hother.cancelable.core.lengths import seconds
 
+from ._exchange import checked_deadlines
 from ._policy import policy
 from ._requests import operation_for
 from .starlette import (
     CancelableWebSocket,
+    DeadlineHeaders,
     RequestCancelationMiddleware,
     RequestCancellationMiddleware,
     Shutdown,
@@ -46,6 +48,7 @@ if TYPE_CHECKING:
 
 __all__ = [
     "CancelableWebSocket",
+    "DeadlineHeaders",
     "RequestCancelationMiddleware",
     "RequestCancellationMiddleware",
     "Shutdown",
@@ -68,6 +71,7 @@ def _dependency(
     *,
     disconnect: Disconnect | None = None,
     grace: float | timedelta | None = None,
+    deadlines: DeadlineHeaders | None = None,
 ) -> Any:
     """An operation for the request, cancelled when the client goes away: for `Depends`.
 
@@ -84,14 +88,16 @@ def _dependency(
         disconnect: what becomes of the work when the client goes away: `"cancel"`, `"grace"`, `"detach"` or `"ignore"`, as with
             `RequestCancelationMiddleware`, whose word counts where nothing is said.
         grace: how many seconds `disconnect="grace"` gives.
+        deadlines: the deadline headers that are read, as with `RequestCancelationMiddleware`; the least of all limits counts.
     """
     if disconnect is None and grace is not None:
         raise ValueError('grace goes with disconnect="grace" alone, got no disconnect')
     chosen = None if disconnect is None else policy(disconnect, grace)
+    checked_deadlines(deadlines)
     limit = None if timeout is None else seconds("Timeout", timeout)
 
     async def dependency(request: Request) -> Cancelable:
-        return operation_for(request, limit, chosen)
+        return operation_for(request, limit, chosen, deadlines)
 
     return dependency if request is None else dependency(request)
 
@@ -105,6 +111,7 @@ if TYPE_CHECKING:
         *,
         disconnect: Disconnect | None = None,
         grace: float | timedelta | None = None,
+        deadlines: DeadlineHeaders | None = None,
     ) -> Awaitable[Cancelable]: ...
     @overload
     def cancelable_dependency(
@@ -112,6 +119,7 @@ if TYPE_CHECKING:
         timeout: float | timedelta | None = None,
         disconnect: Disconnect | None = None,
         grace: float | timedelta | None = None,
+        deadlines: DeadlineHeaders | None = None,
     ) -> Callable[[Request], Awaitable[Cancelable]]: ...
     def cancelable_dependency(*args: Any, **kwargs: Any) -> Any:
         """See `_dependency`."""
