@@ -29,10 +29,8 @@ pin_project! {
 pin_project! {
     #[project = KindProjection]
     enum Kind<B: Body> {
-        // All that there is.
-        Whole { frame: Option<Frame<B::Data>> },
-        // What is announced is never sent, as after a HEAD request.
-        Unsent { hint: SizeHint },
+        // All that there is, beside what was announced: after a HEAD request that is never sent.
+        Whole { frame: Option<Frame<B::Data>>, hint: SizeHint },
         // What comes while the operation runs.
         Driven { driven: Driven<B::Data> },
         Failed { error: Option<BoxError> },
@@ -56,13 +54,14 @@ struct Driven<D> {
 }
 
 impl<B: Body> ResponseBody<B> {
-    /// All there is, or no frame at all.
-    pub(super) fn whole(frame: Option<Frame<B::Data>>) -> Self {
-        Kind::Whole { frame }.into()
-    }
-
-    pub(super) fn unsent(hint: SizeHint) -> Self {
-        Kind::Unsent { hint }.into()
+    /// Of which there is nothing more to come than what lies in the exchange.
+    ///
+    /// What the service has announced is said again, so that a server finds out where that is not true.
+    pub(super) fn whole(driving: &Driving<B::Data>) -> Self {
+        let mut slot = driving.exchange.lock();
+        let (frame, hint) = (slot.frame.take(), slot.hint);
+        drop(slot);
+        Kind::Whole { frame, hint }.into()
     }
 
     pub(super) fn failed(error: BoxError) -> Self {
@@ -114,11 +113,12 @@ impl<D: Buf> Driven<D> {
             self.hint = hint;
             return Poll::Ready(Some(Ok(self.hand_over(frame))));
         }
-        match ready!(polled) {
-            Ok(()) => Poll::Ready(None),
-            Err(Stop::Body(error)) => Poll::Ready(Some(Err(error))),
-            Err(stop) => Poll::Ready(Some(Err(stop.to_string().into()))),
+        let ended = ready!(polled);
+        // Looked for whatever the end: where the operation goes on after its response, that one is not known yet.
+        if let Some(error) = self.driving.exchange.take_failure() {
+            return Poll::Ready(Some(Err(error)));
         }
+        Poll::Ready(ended.err().map(|stop| Err(stop.to_string().into())))
     }
 
     /// Notes what the server has after this.
@@ -151,10 +151,9 @@ where
         cx: &mut Context<'_>,
     ) -> Poll<Option<Result<Frame<B::Data>, BoxError>>> {
         match self.project().kind.project() {
-            KindProjection::Whole { frame } => Poll::Ready(frame.take().map(Ok)),
-            KindProjection::Unsent { hint } => {
+            KindProjection::Whole { frame, hint } => {
                 *hint = SizeHint::with_exact(0);
-                Poll::Ready(None)
+                Poll::Ready(frame.take().map(Ok))
             }
             KindProjection::Driven { driven } => driven.poll_frame(cx),
             KindProjection::Failed { error } => Poll::Ready(error.take().map(Err)),
@@ -164,8 +163,7 @@ where
 
     fn is_end_stream(&self) -> bool {
         match &self.kind {
-            Kind::Whole { frame } => frame.is_none(),
-            Kind::Unsent { hint } => hint.exact() == Some(0),
+            Kind::Whole { frame, hint } => frame.is_none() && hint.exact() == Some(0),
             Kind::Driven { driven } => driven.is_over && driven.ready.is_none(),
             Kind::Failed { error } => error.is_none(),
             Kind::Within { body } => body.is_end_stream(),
@@ -174,8 +172,7 @@ where
 
     fn size_hint(&self) -> SizeHint {
         match &self.kind {
-            Kind::Whole { frame } => length(frame.as_ref()),
-            Kind::Unsent { hint } => *hint,
+            Kind::Whole { hint, .. } => *hint,
             Kind::Driven { driven } => driven.hint,
             Kind::Failed { .. } => SizeHint::new(),
             Kind::Within { body } => body.size_hint(),
@@ -183,17 +180,12 @@ where
     }
 }
 
-/// What is to be expected of a body that has no more than this.
-fn length<D: Buf>(frame: Option<&Frame<D>>) -> SizeHint {
-    let data = frame.and_then(Frame::data_ref);
-    SizeHint::with_exact(data.map_or(0, |data| data.remaining() as u64))
-}
-
 /// An answer of the layer's own.
 impl<B: Body<Data: From<Bytes>>> From<Bytes> for ResponseBody<B> {
     fn from(text: Bytes) -> Self {
+        let hint = SizeHint::with_exact(text.len() as u64);
         let frame = (!text.is_empty()).then(|| Frame::data(text.into()));
-        Self::whole(frame)
+        Kind::Whole { frame, hint }.into()
     }
 }
 
@@ -207,7 +199,6 @@ impl<B: Body> fmt::Debug for ResponseBody<B> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let kind = match &self.kind {
             Kind::Whole { .. } => "Whole",
-            Kind::Unsent { .. } => "Unsent",
             Kind::Driven { .. } => "Driven",
             Kind::Failed { .. } => "Failed",
             Kind::Within { .. } => "Within",

@@ -43,7 +43,7 @@ impl<D> Driving<D> {
     pub(super) fn poll(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), Stop>> {
         // Taken, so that one that panics is not polled again.
         let Some(mut run) = self.run.take() else {
-            return Poll::Ready(Ok(()));
+            return Poll::Ready(Err(Stop::Panicked));
         };
         if let Poll::Ready(ended) = run.as_mut().poll(cx) {
             return Poll::Ready(ended);

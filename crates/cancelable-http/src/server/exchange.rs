@@ -15,7 +15,7 @@ use http::response::Parts;
 use http_body::{Frame, SizeHint};
 use parking_lot::{Mutex, MutexGuard};
 
-use super::Disconnect;
+use super::{BoxError, Disconnect};
 
 /// See the module's documentation.
 pub(super) struct Exchange<D> {
@@ -25,6 +25,8 @@ pub(super) struct Exchange<D> {
 pub(super) struct Slot<D> {
     pub(super) head: Option<Head>,
     pub(super) frame: Option<Frame<D>>,
+    /// Why the body of the response ends before it is whole, if it does; comes after the last frame.
+    pub(super) failure: Option<BoxError>,
     /// What is to be expected of a body of which nothing has been taken yet.
     pub(super) hint: SizeHint,
     /// The same after the frame that lies here.
@@ -70,6 +72,7 @@ impl<D> Exchange<D> {
             slot: Mutex::new(Slot {
                 head: None,
                 frame: None,
+                failure: None,
                 hint: SizeHint::new(),
                 rest: SizeHint::new(),
                 stage: Stage::Working,
@@ -93,6 +96,11 @@ impl<D> Exchange<D> {
         let mut slot = self.lock();
         let frame = slot.frame.take()?;
         Some((frame, slot.rest))
+    }
+
+    /// Why the body ends here, if it is not whole.
+    pub(super) fn take_failure(&self) -> Option<BoxError> {
+        self.lock().failure.take()
     }
 }
 

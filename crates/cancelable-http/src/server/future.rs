@@ -6,14 +6,13 @@ use std::task::{Context, Poll, ready};
 
 use bytes::Bytes;
 use cancelable::Cancellation;
-use http::response::Parts;
 use http::{HeaderValue, Response};
 use http_body::Body;
 use pin_project_lite::pin_project;
 
 use super::driving::Driving;
 use super::exchange::Head;
-use super::relay::{Stop, is_bodiless};
+use super::relay::Stop;
 use super::{Answer, BoxError, ResponseBody};
 
 pin_project! {
@@ -38,7 +37,6 @@ pin_project! {
 
 /// How a client wants to be answered where there is no response.
 pub(super) struct Manners {
-    pub(super) is_head_only: bool,
     /// The content type of the request, where that is gRPC's.
     pub(super) grpc: Option<HeaderValue>,
     pub(super) retry_after: Option<std::time::Duration>,
@@ -84,7 +82,9 @@ where
                 return Poll::Ready(Ok(manners.answer(&why)));
             }
             Poll::Ready(Ok(())) => true,
-            Poll::Ready(Err(Stop::Service | Stop::Body(_))) | Poll::Pending => false,
+            Poll::Ready(Err(Stop::Service | Stop::Body(_) | Stop::Panicked)) | Poll::Pending => {
+                false
+            }
         };
         let parts = match at_work.exchange.take_head() {
             Some(Head::Response(parts)) => parts,
@@ -97,11 +97,10 @@ where
                 return Poll::Pending;
             }
         };
-        let manners = manners.take().expect("there was no response before");
-        let body = match polled {
-            Poll::Ready(Err(Stop::Body(error))) => ResponseBody::failed(error),
-            _ if is_whole => manners.whole(&parts, at_work),
-            _ => ResponseBody::driven(at_work, &parts.headers),
+        let body = match at_work.exchange.take_failure() {
+            Some(error) => ResponseBody::failed(error),
+            None if is_whole => ResponseBody::whole(&at_work),
+            None => ResponseBody::driven(at_work, &parts.headers),
         };
         Poll::Ready(Ok(Response::from_parts(*parts, body)))
     }
@@ -116,18 +115,6 @@ impl Manners {
         match self.grpc {
             Some(content_type) => answer.into_grpc_response(content_type),
             None => answer.into_response(),
-        }
-    }
-
-    /// The body of a response of which there is nothing more to come.
-    fn whole<B: Body>(self, parts: &Parts, at_work: Driving<B::Data>) -> ResponseBody<B> {
-        let mut slot = at_work.exchange.lock();
-        let (frame, hint) = (slot.frame.take(), slot.hint);
-        drop(slot);
-        if frame.is_none() && (self.is_head_only || is_bodiless(parts.status)) {
-            ResponseBody::unsent(hint)
-        } else {
-            ResponseBody::whole(frame)
         }
     }
 }

@@ -2,13 +2,14 @@
 
 use std::any::Any;
 use std::fmt;
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::pin::Pin;
 use std::sync::Arc;
 use std::task::{Context, Poll};
 
 use cancelable::Cancellation;
 use http::{Response, StatusCode};
-use http_body::Body;
+use http_body::{Body, SizeHint};
 use pin_project_lite::pin_project;
 
 use super::BoxError;
@@ -50,8 +51,10 @@ pub(super) enum Stop {
     Cancelled(Cancellation),
     /// The service gave an error, which lies in the exchange.
     Service,
-    /// The body of the response did.
-    Body(BoxError),
+    /// The body of the response did; so does that one. This is its text.
+    Body(String),
+    /// It has panicked, and is polled once more all the same.
+    Panicked,
 }
 
 impl From<Cancellation> for Stop {
@@ -65,7 +68,8 @@ impl fmt::Display for Stop {
         match self {
             Self::Cancelled(why) => why.fmt(f),
             Self::Service => f.write_str("the service failed"),
-            Self::Body(error) => error.fmt(f),
+            Self::Body(text) => f.write_str(text),
+            Self::Panicked => f.write_str("the body of the response has panicked"),
         }
     }
 }
@@ -120,8 +124,14 @@ where
                 return Poll::Ready(Err(Stop::Service));
             }
         };
-        let is_all = *this.is_head_only || is_bodiless(parts.status) || body.is_end_stream();
-        let hint = body.size_hint();
+        // Nor is a length announced, where it is not one of a body that a HEAD request leaves out: some clients would wait for that.
+        let is_empty = body.is_end_stream() || is_bodiless(parts.status);
+        let is_all = *this.is_head_only || is_empty;
+        let hint = if is_empty {
+            SizeHint::with_exact(0)
+        } else {
+            body.size_hint()
+        };
         let is_known = hint.exact().is_some();
         let head = Head::Response(Box::new(parts));
         this.exchange.put_head(head, |slot| slot.hint = hint);
@@ -163,7 +173,7 @@ where
     match body.as_mut().poll_frame(cx) {
         Poll::Pending => Poll::Pending,
         Poll::Ready(None) => Poll::Ready(Ok(())),
-        Poll::Ready(Some(Err(error))) => Poll::Ready(Err(Stop::Body(error.into()))),
+        Poll::Ready(Some(Err(error))) => Poll::Ready(Err(exchange.fail(error.into()))),
         Poll::Ready(Some(Ok(frame))) => {
             let is_last = body.is_end_stream();
             let rest = body.size_hint();
@@ -202,6 +212,14 @@ impl<D> Exchange<D> {
         drop(thrown_away);
     }
 
+    /// The body has failed. The error is for whoever reads it, also where the operation takes longer to end than that.
+    fn fail(&self, error: BoxError) -> Stop {
+        let text = catch_unwind(AssertUnwindSafe(|| error.to_string()));
+        let text = text.unwrap_or_else(|_| "an error that panics as it is shown".to_owned());
+        self.lock().failure = Some(error);
+        Stop::Body(text)
+    }
+
     /// All that there is was put here. The handle goes, so that an operation which nobody else can see ends quickly.
     fn finish(&self) {
         let mut slot = self.lock();
@@ -213,6 +231,6 @@ impl<D> Exchange<D> {
 }
 
 /// Whether a response with this status has no body, whatever the service says.
-pub(super) fn is_bodiless(status: StatusCode) -> bool {
+fn is_bodiless(status: StatusCode) -> bool {
     status.is_informational() || matches!(status, StatusCode::NO_CONTENT | StatusCode::NOT_MODIFIED)
 }

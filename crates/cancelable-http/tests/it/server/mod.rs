@@ -2,6 +2,7 @@
 
 mod answers;
 mod bodies;
+mod broken;
 mod disconnects;
 mod hostile;
 mod in_process;
