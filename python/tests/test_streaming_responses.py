@@ -19,6 +19,7 @@ from hother.cancelable.integrations.fastapi import (
     RequestCancelationMiddleware,
     cancelable_dependency,
     cancelable_streaming_response,
+    shutdown,
 )
 from support.loops import settle
 from support.serving import LIMIT, served, wait_for
@@ -106,7 +107,7 @@ class Source:
 
 
 def an_app(
-    source: Source, cancelable: Cancelable, around: str = "nothing", **options: Any
+    source: Any, cancelable: Cancelable, around: str = "nothing", **options: Any
 ) -> Starlette:
     async def endpoint(_: Request) -> Any:
         return await cancelable_streaming_response(aiter(source), cancelable, **options)
@@ -498,7 +499,7 @@ async def test_an_error_of_the_generator_is_the_operations():
 
 
 @on_each_server
-async def test_many_streams_are_all_told_at_once(server: str):
+async def test_law_w6_open_streams_of_events_are_told_at_the_start_of_a_shutdown(server: str):
     waits = asyncio.Event()
     running: list[Cancelable] = []
     closed = 0
@@ -520,12 +521,20 @@ async def test_many_streams_are_all_told_at_once(server: str):
 
     app = Starlette(routes=[Route("/", endpoint)])
     limits = httpx.Limits(max_connections=None)
-    async with serve(app, server) as port, client(port, server, limits=limits) as http:
+    async with (
+        shutdown(grace=3600, signals=()) as ending,
+        serve(app, server) as port,
+        client(port, server, limits=limits) as http,
+    ):
         asked = [asyncio.create_task(http.get("/")) for _ in range(number)]
         await wait_for(waits)
-        for operation in running:
-            operation.token.cancel_sync(CancelationReason.SHUTDOWN)
+        report = await ending.begin()
         answers = await asyncio.gather(*asked)
+        late = await http.get("/")
+        assert (late.status_code, late.headers["retry-after"]) == (503, "1")
+        running.pop()
+    assert (report.asked, report.still_running) == (number, ())
+    assert {it.context.cancel_reason for it in running} == {CancelationReason.SHUTDOWN}
     assert {it.text for it in answers} == {
         "data: 1\n\nevent: cancelled\ndata: Stream cancelled\n\n"
     }
@@ -591,3 +600,69 @@ async def test_another_stream_has_its_grace():
                 assert not source.is_closed.is_set()
                 await response.aread()
     assert operation.context.ask_to_end_seconds >= 0.3
+
+
+async def test_nobody_who_asks_for_the_head_alone_waits_for_the_body():
+    source, operation = Closed(), Cancelable()
+    async with serve(an_app(source, operation), "h11") as port, client(port) as http:
+        response = await http.head("/")
+    assert (response.status_code, response.text) == (200, "")
+    assert source.is_closed
+    assert operation.is_completed
+
+
+@pytest.mark.parametrize("disconnect", ["cancel", "detach"])
+async def test_a_server_that_raises_where_nobody_is_there(disconnect: str):
+    async def send(message: Any) -> None:
+        if message.get("body"):
+            raise BrokenPipeError
+
+    source, operation = Source("one", "two", "three", ends=True), Cancelable()
+    await an_app(source, operation, disconnect=disconnect)(a_scope(), nothing_more(), send)
+    if disconnect == "cancel":
+        assert operation.context.cancel_reason is CancelationReason.DISCONNECTED
+        assert source.given == 1
+    else:
+        assert operation.is_completed
+        assert source.given == 3
+    assert source.is_closed.is_set()
+
+
+@pytest.mark.parametrize("raises", ["cancelled", "error", "suppress"])
+async def test_whatever_leaves_the_operation_the_client_is_told(raises: Any):
+    sent: list[bytes] = []
+
+    async def send(message: Any) -> None:
+        sent.append(message.get("status") or message["body"])
+
+    source, operation = Source("data: 1\n\n"), Cancelable(raises=raises)
+    app = an_app(source, operation, media_type="text/event-stream")
+    serving = asyncio.create_task(app(a_scope(), nothing_more(), send))
+    await wait_for(source.waits)
+    await operation.cancel()
+    await serving
+    assert sent == [200, b"data: 1\n\n", b"event: cancelled\ndata: Stream cancelled\n\n", b""]
+    # Before it begins.
+    sent.clear()
+    operation = Cancelable(raises=raises)
+    operation.token.cancel_sync("enough")
+    await an_app(source, operation)(a_scope(), nothing_more(), send)
+    assert sent == [503, b"Request cancelled: enough"]
+
+
+async def test_a_timeout_inside_of_a_stream_of_events_is_a_cancel_of_it():
+    sent: list[bytes] = []
+
+    async def send(message: Any) -> None:
+        sent.append(message.get("body", b""))
+
+    async def items() -> AsyncIterator[str]:
+        yield "data: 1\n\n"
+        async with Cancelable.with_timeout(0.01):
+            await asyncio.Event().wait()
+
+    operation = Cancelable()
+    response = await cancelable_streaming_response(items(), operation, "text/event-stream")
+    await response(a_scope(), nothing_more(), send)
+    assert sent == [b"", b"data: 1\n\n", b"event: cancelled\ndata: Stream cancelled\n\n", b""]
+    assert operation.context.cancel_reason is CancelationReason.TIMEOUT

@@ -12,8 +12,9 @@ from starlette.websockets import WebSocket, WebSocketDisconnect
 
 from hother.cancelable import Cancelable, CancelationError, CancelationReason, OperationStatus
 from hother.cancelable.integrations._reading import LIMIT, ReadAhead
-from hother.cancelable.integrations.websocket import CancelableWebSocket
+from hother.cancelable.integrations.starlette import CancelableWebSocket, shutdown
 from support.loops import settle
+from support.serving import LIMIT as LONG
 from support.serving import SERVERS, served, wait_for
 
 both = pytest.mark.parametrize("server", SERVERS)
@@ -450,3 +451,74 @@ async def test_a_loop_that_only_sends_is_stopped():
     async with served(app(handler)) as port, websockets.connect(url(port)):
         await wait_for(seen.is_over)
     assert seen.errors[-1].message == "enough"
+
+
+@both
+async def test_law_w6_a_shutdown_asks_sockets_at_once_and_lets_them_say_goodbye(server: str):
+    seen, late = Seen(), Seen()
+
+    async def handler(websocket: WebSocket) -> None:
+        async def body(socket: CancelableWebSocket) -> None:
+            try:
+                await socket.receive_text()
+            except asyncio.CancelledError:
+                await socket.send_text("goodbye")
+                await asyncio.sleep(0)
+                raise
+
+        await (late if seen.is_in.is_set() else seen).run(websocket, body)
+
+    async with shutdown(grace=60, signals=()) as ending, served(app(handler), server) as port:
+        async with websockets.connect(url(port)) as client:
+            await wait_for(seen.is_in)
+            await settle()
+            report = asyncio.create_task(ending.begin())
+            assert await client.recv() == "goodbye"
+            with pytest.raises(websockets.ConnectionClosed) as closed:
+                await client.recv()
+        async with asyncio.timeout(LONG):
+            assert (await report)[:2] == (1, ())
+        # One that comes meanwhile is told as it begins.
+        async with websockets.connect(url(port)) as client:
+            with pytest.raises(websockets.ConnectionClosed) as closed_late:
+                while True:
+                    assert await client.recv() == "goodbye"
+    for it, told in ((closed, seen), (closed_late, late)):
+        assert (it.value.rcvd.code, it.value.rcvd.reason) == (1001, "the server is shutting down")
+        assert told.errors[-1].reason is CancelationReason.SHUTDOWN
+
+
+async def test_a_socket_that_stays_is_named_and_cut_when_the_grace_is_over(caplog):
+    seen = Seen()
+
+    async def handler(websocket: WebSocket) -> None:
+        async def body(_: CancelableWebSocket) -> None:
+            await asyncio.Event().wait()
+
+        await seen.run(websocket, body)
+
+    async with shutdown(grace=0.2, signals=()) as ending, served(app(handler)) as port:
+        async with websockets.connect(url(port)):
+            await wait_for(seen.is_in)
+            await settle()
+            report = await ending.begin()
+            assert [it.name for it in report.still_running] == ["socket"]
+            await wait_for(seen.is_over)
+    assert "still running" in caplog.text
+    assert seen.operation.context.ask_to_end_seconds >= 0.2
+
+
+@both
+async def test_one_that_is_cancelled_before_it_is_accepted_is_refused(server: str):
+    async def handler(websocket: WebSocket) -> None:
+        operation = Cancelable()
+        operation.token.cancel_sync("enough")
+        socket = CancelableWebSocket(websocket, operation)
+        with pytest.raises(CancelationError):
+            async with operation:
+                await socket.accept()
+
+    async with served(app(handler), server) as port:
+        with pytest.raises(websockets.InvalidStatus) as refused:
+            await websockets.connect(url(port))
+    assert refused.value.response.status_code == 403

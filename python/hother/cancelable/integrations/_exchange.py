@@ -65,7 +65,7 @@ class Exchange:
 
     def __init__(self, scope: Scope, receive: Receive, send: Send | None, policy: Policy = CANCEL):
         self.connection = Connection(
-            receive, self._client_left, awaits_continue=_awaits_continue(scope)
+            receive, self.client_left, awaits_continue=_awaits_continue(scope)
         )
         self.policy = policy
         token = scope.get(TOKEN_KEY)
@@ -220,7 +220,8 @@ class Exchange:
             message = root(own).message
         return answer(reason, message, is_of_request=own is not None)
 
-    def _client_left(self) -> None:
+    def client_left(self) -> None:
+        """The client is gone."""
         if self.is_over:
             return
         self.is_client_gone = True

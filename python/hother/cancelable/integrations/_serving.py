@@ -3,12 +3,27 @@
 from __future__ import annotations
 
 import asyncio
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Protocol
 from weakref import WeakKeyDictionary
 
 if TYPE_CHECKING:
-    from ._exchange import Exchange
+    from hother.cancelable._core import Why
+    from hother.cancelable.core.models import OperationContext
+
     from ._shutdown import Shutdown
+
+
+class Served(Protocol):
+    """What is served to a client: a request, or a socket."""
+
+    def ask(self, why: Why) -> None:
+        """Asks the work to stop."""
+
+    def give_up(self, why: Why) -> None:
+        """Asks the work to stop, whoever else decides on it."""
+
+    def contexts(self) -> list[OperationContext]:
+        """What there is to know of what runs for it."""
 
 
 class Serving:
@@ -17,11 +32,11 @@ class Serving:
     __slots__ = ("exchanges", "shutdown")
 
     def __init__(self) -> None:
-        self.exchanges: set[Exchange] = set()
+        self.exchanges: set[Served] = set()
         self.shutdown: Shutdown | None = None
         """What has begun to end this."""
 
-    def left(self, exchange: Exchange) -> None:
+    def left(self, exchange: Served) -> None:
         """A request runs no more."""
         self.exchanges.discard(exchange)
         if self.shutdown is not None:

@@ -123,7 +123,7 @@ class Shutdown:
         running = tuple(self._serving.exchanges)
         self._asked = len(running)
         for exchange in running:
-            exchange.ask(_why())
+            exchange.ask(shutdown_why())
         self.all_ended_perhaps()
 
     def all_ended_perhaps(self) -> None:
@@ -146,7 +146,7 @@ class Shutdown:
             )
         self._end(contexts)
         for exchange in left:
-            exchange.give_up(_why())
+            exchange.give_up(shutdown_why())
 
     def _end(self, left: tuple[OperationContext, ...]) -> None:
         self.report = ShutdownReport(self._asked, left, time.monotonic() - self._began)
@@ -186,5 +186,6 @@ def shutdown(
     return Shutdown(seconds("Grace", grace), numbers, may_do_without=signals is None)
 
 
-def _why() -> _core.Why:
+def shutdown_why() -> _core.Why:
+    """Why a shutdown asks work to stop."""
     return _core.Why(CancelationReason.SHUTDOWN, "the server is shutting down")

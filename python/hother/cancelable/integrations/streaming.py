@@ -2,25 +2,19 @@
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import AsyncIterable
 from contextlib import aclosing
 from typing import TYPE_CHECKING, Any, TypeVar
 
-import anyio
-
 from hother.cancelable.core.cancelable import Cancelable
-from hother.cancelable.core.exceptions import CancelationError
-from hother.cancelable.core.streams import CLOSE_LIMIT
-from hother.cancelable.sources.token import TokenSource
-from hother.cancelable.utils.logging import get_logger
 from hother.cancelable.utils.streams import chunked_cancelable_stream
 
-from ._breaking import until_asked
 from ._exchange import KEY, Exchange
 from ._outlasting import outlasting
 from ._policy import policy
-from ._requests import OfRequest, see_to_answers
+from ._requests import see_to_answers
+from ._sending import Sending
+from ._shutdown import shutdown_why
 
 try:
     from starlette.responses import StreamingResponse
@@ -37,16 +31,9 @@ if TYPE_CHECKING:
 
     from starlette.types import Receive, Scope, Send
 
-    from hother.cancelable._core import Why
-
     from ._policy import Disconnect, Policy
 
 T = TypeVar("T")
-
-_log = get_logger(__name__)
-
-SAYING_LIMIT = 1.0
-"""How long a stream of events may take to hand over that it was cancelled, in seconds: the client may not read any more."""
 
 
 async def cancelable_streaming_response(
@@ -107,6 +94,8 @@ class CancelableStreamingResponse(StreamingResponse):
     cancelable: Cancelable
     chunk_size: int | None = None
     policy: Policy | None = None
+    is_head = False
+    """Whether nobody wants the body."""
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Sends it."""
@@ -116,12 +105,13 @@ class CancelableStreamingResponse(StreamingResponse):
         exchange: Exchange | None = scope.get(KEY)
         if exchange is None:
             exchange = Exchange(scope, receive, send)
+        self.is_head = scope["method"] == "HEAD"
         see_to_answers(scope)
         if self.policy is not None:
             exchange.follow(self.policy)
         if exchange.operation is not None:
             # A middleware of ours is around.
-            is_whole = await _Sending(self, exchange, send).run()
+            is_whole = await Sending(self, exchange, send).run()
         else:
             is_whole = await self._send_alone(exchange, send)
         if is_whole and self.background is not None:
@@ -129,16 +119,14 @@ class CancelableStreamingResponse(StreamingResponse):
 
     async def _send_alone(self, exchange: Exchange, send: Send) -> bool:
         """Sends it where nobody else notes how far it is, ends the watching, and has it outlast what a server cuts."""
-        operation = self.cancelable
-
-        def give_up(why: Why) -> None:
-            operation._fire(why)
-
         exchange.respond_by(send)
-        work = _Sending(self, exchange, exchange.send).run()
+        if exchange.serving.shutdown is not None:
+            # One that comes now is turned away.
+            exchange.ask(shutdown_why())
+        work = Sending(self, exchange, exchange.send).run()
+        name = self.cancelable._name() or "response"
         try:
-            name = operation._name() or "response"
-            return await outlasting(work, name, give_up, exchange.is_detached)
+            return await outlasting(work, name, exchange.give_up, exchange.is_detached)
         finally:
             await exchange.end()
 
@@ -164,109 +152,5 @@ class CancelableStreamingResponse(StreamingResponse):
         raise TypeError(f"items of a response must be texts or bytes, got {type(item).__name__}")
 
 
-class _Sending:
-    """A response on its way. How far it is by what has been handed over here, of which a middleware may not have heard yet."""
-
-    def __init__(self, response: CancelableStreamingResponse, exchange: Exchange, send: Send):
-        self._response = response
-        self._exchange = exchange
-        self._send = send
-        self._is_started = False
-        self._is_complete = False
-
-    async def run(self) -> bool:
-        """Sends it, as far as the operation lets it; whether that is to its end."""
-        operation = self._operation()
-        try:
-            async with operation:
-                await operation.check_cancelation()
-                try:
-                    if self._is_of_events:
-                        # Whoever listens to events is told at once, and may go elsewhere.
-                        with until_asked(operation, but_for_a_client_that_left=True):
-                            await self._send_all()
-                        if not self._is_complete:
-                            await operation.check_cancelation()
-                    else:
-                        await self._send_all()
-                except asyncio.CancelledError:
-                    if operation._is_asked():
-                        await self._say_cancelled()
-                    raise
-        except CancelationError as error:
-            if not self._is_started:
-                await self._close_unopened()
-                raise
-            if not (self._exchange.is_client_gone or self._is_complete):
-                _log.warning("%s was cut off in its response: %s", operation._name(), error)
-            return False
-        except OSError:
-            # Some servers raise it where nobody is there to send to.
-            if not self._exchange.is_client_gone:
-                raise
-            return False
-        return True
-
-    def _operation(self) -> Cancelable:
-        """What it is sent in: cancelled with the request, too."""
-        operation = self._response.cancelable
-        if operation.is_running:
-            operation = Cancelable(None, operation._name(), operation)
-        sources = operation._more.sources
-        if not any(isinstance(it, OfRequest) and it.exchange is self._exchange for it in sources):
-            sources.append(OfRequest(self._exchange))
-            sources.append(TokenSource(self._exchange.token))
-        return operation
-
-    async def _send_all(self) -> None:
-        response = self._response
-        start = {"status": response.status_code, "headers": response.raw_headers}
-        self._is_started = True
-        await self._send({"type": "http.response.start", **start})
-        loop = asyncio.get_running_loop()
-        others_wait_since = loop.time()
-        async with aclosing(response.bodies()) as bodies:
-            async for body in bodies:
-                await self._send_body(body)
-                # Neither a generator that computes nor a send to nobody waits for anything: the loop would never hear that the client
-                # is gone.
-                if loop.time() - others_wait_since > TURN:
-                    await asyncio.sleep(0)
-                    others_wait_since = loop.time()
-        await self._send_end()
-
-    async def _send_body(self, body: bytes) -> None:
-        await self._send({"type": "http.response.body", "body": body, "more_body": True})
-
-    async def _send_end(self) -> None:
-        self._is_complete = True
-        await self._send({"type": "http.response.body", "body": b"", "more_body": False})
-
-    @property
-    def _is_of_events(self) -> bool:
-        return (self._response.media_type or "").startswith(EVENTS)
-
-    async def _say_cancelled(self) -> None:
-        is_open = self._is_started and not (self._is_complete or self._exchange.is_client_gone)
-        if self._is_of_events and is_open:
-            with anyio.move_on_after(SAYING_LIMIT, shield=True):
-                await self._send_body(CANCELLED_EVENT)
-                await self._send_end()
-
-    async def _close_unopened(self) -> None:
-        close = getattr(self._response.body_iterator, "aclose", None)
-        if close is not None:
-            with anyio.move_on_after(CLOSE_LIMIT, shield=True):
-                await close()
-
-
 def _closing(items: AsyncIterator[T]) -> AbstractAsyncContextManager[AsyncIterator[T]]:
     return aclosing(items)  # type: ignore[type-var]
-
-
-TURN = 0.001
-"""How long a stream may keep the loop to itself, in seconds."""
-
-EVENTS = "text/event-stream"
-
-CANCELLED_EVENT = b"event: cancelled\ndata: Stream cancelled\n\n"

@@ -10,10 +10,13 @@ import anyio
 
 from hother.cancelable import _core
 from hother.cancelable.core.models import CancelationReason
+from hother.cancelable.sources._watches import InTask
 from hother.cancelable.sources.base import CancelationSource
 
 from ._breaking import is_spared, until_asked
 from ._reading import ReadAhead
+from ._serving import serving
+from ._shutdown import shutdown_why
 
 try:
     from starlette.websockets import WebSocket, WebSocketDisconnect, WebSocketState
@@ -28,6 +31,9 @@ if TYPE_CHECKING:
 
     from hother.cancelable._core import Why
     from hother.cancelable.core.cancelable import Cancelable
+    from hother.cancelable.core.models import OperationContext
+    from hother.cancelable.sources._hearers import Hearer
+    from hother.cancelable.sources._watches import Watch
 
 CLOSE_LIMIT = 5.0
 """How long it may take to hand over that the socket is closed, in seconds: no cancel cuts that short."""
@@ -182,6 +188,9 @@ class _ClientGone(CancelationSource):
         self._reading = reading
         self._is_closed_by_us = is_closed_by_us
 
+    def _watch(self, hearer: Hearer) -> Watch:
+        return _Watching(self, hearer)
+
     async def monitor(self) -> str:
         """Reads ahead until it is."""
         await self._reading.until_gone()
@@ -189,6 +198,32 @@ class _ClientGone(CancelationSource):
             # Servers tell of that, too; it is not the client that left.
             await asyncio.get_running_loop().create_future()
         return GONE
+
+
+class _Watching(InTask):
+    """A socket whose operation runs: a shutdown of the server asks it to stop, too."""
+
+    __slots__ = ("_operation", "_serving")
+
+    def __init__(self, source: _ClientGone, hearer: Any):
+        self._operation: Cancelable = hearer.operation
+        self._serving = serving()
+        super().__init__(source, hearer)
+        self._serving.exchanges.add(self)
+        if self._serving.shutdown is not None:
+            self.ask(shutdown_why())
+
+    def ask(self, why: Why) -> None:
+        self._operation._fire(why)
+
+    give_up = ask
+
+    def contexts(self) -> list[OperationContext]:
+        return [self._operation.context]
+
+    def stop(self) -> None:
+        super().stop()
+        self._serving.left(self)
 
 
 def _reading_of(websocket: Any) -> ReadAhead | None:
