@@ -7,6 +7,7 @@ import os
 import signal
 import sys
 import threading
+import warnings
 import weakref
 from datetime import datetime
 
@@ -119,6 +120,30 @@ def test_law_p3_a_loop_that_closes_with_word_left_for_it_keeps_nothing():
     del loop
     gc.collect()
     assert not where.post(Letter())
+
+
+def test_what_a_callback_wants_awaited_is_closed_with_the_loop_that_it_was_left_for():
+    begun = []
+
+    async def told(_token):
+        begun.append("begun")
+
+    async def listen(token):
+        token.on_cancel(told)
+
+    token = CancelationToken()
+    loop = asyncio.new_event_loop()
+    loop.run_until_complete(listen(token))
+    thread = threading.Thread(target=token.cancel_sync)
+    thread.start()
+    thread.join()
+    # Word lies in its mailbox, and it never turns again.
+    with warnings.catch_warnings(record=True, action="always") as warned:
+        loop.close()
+        del loop, token
+        gc.collect()
+    assert not begun
+    assert not [it.message for it in warned]
 
 
 async def test_law_p3_many_letters_wake_the_loop_once(monkeypatch):

@@ -2,8 +2,7 @@
 
 import asyncio
 import sys
-from collections.abc import Awaitable, Callable
-from functools import partial
+from collections.abc import Awaitable, Coroutine
 from typing import Any
 
 import anyio
@@ -30,9 +29,26 @@ def start(awaitable: Awaitable[Any]) -> anyio.Event:
     return over
 
 
-def later(awaitable: Awaitable[Any]) -> Callable[[], Any]:
-    """The call that is left for another loop, so that it starts there."""
-    return partial(start, awaitable)
+class later:  # noqa: N801, since it is called as `start` is
+    """The call that is left for another loop, so that it starts there.
+
+    A loop that closes before it comes to it drops it; then the coroutine is closed, and nobody is warned of it.
+    """
+
+    __slots__ = ("_awaitable",)
+
+    def __init__(self, awaitable: Awaitable[Any]):
+        self._awaitable: Awaitable[Any] | None = awaitable
+
+    def __call__(self) -> None:
+        """Begins to await it."""
+        awaitable, self._awaitable = self._awaitable, None
+        if awaitable is not None:
+            start(awaitable)
+
+    def __del__(self) -> None:
+        if isinstance(self._awaitable, Coroutine):
+            self._awaitable.close()
 
 
 async def _run(awaitable: Awaitable[Any], over: anyio.Event) -> None:
