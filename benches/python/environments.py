@@ -12,13 +12,13 @@ NAMESAKE = "hother-cancelable==0.11.3"
 def of_package() -> Path:
     """The package as users build it; gives the interpreter."""
     return _made(
-        "bench-package", "--force-reinstall", "--no-deps", str(ROOT), needs="anyio>=4.9,<5"
+        "bench-package", "--force-reinstall", "--no-deps", str(ROOT), needs="anyio>=4.11,<5"
     )
 
 
 def of_namesake() -> Path:
     """The library of that name on PyPI, which this package can stand in for; gives the interpreter."""
-    return _made("bench-namesake", NAMESAKE, needs="anyio>=4.9,<5")
+    return _made("bench-namesake", NAMESAKE, needs="anyio>=4.11,<5")
 
 
 def _made(name: str, *wanted: str, needs: str) -> Path:

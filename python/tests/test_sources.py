@@ -334,6 +334,22 @@ async def test_a_source_may_be_watched_by_two_operations_at_once() -> None:
 
 
 @pytest.mark.trio
+async def test_a_source_that_starts_and_stops_by_itself_works_for_one_at_a_time() -> None:
+    source = ByHand()
+    async with Cancelable(sources=[source]):
+        second = Cancelable(sources=[source])
+        with pytest.raises(RuntimeError, match=r"by_hand is at work for another operation already"):
+            async with second:
+                raise AssertionError("its body does not run")
+        assert second.context.status is OperationStatus.FAILED
+        assert source.log == ["started"]
+    assert source.log == ["started", "stopped"]
+    async with Cancelable(sources=[source]):
+        pass
+    assert source.log == ["started", "stopped"] * 2
+
+
+@pytest.mark.trio
 async def test_a_subclass_of_ours_may_add_to_the_start_and_the_stop() -> None:
     class Told(ConditionSource):
         log: list[str]

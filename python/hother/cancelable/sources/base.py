@@ -111,7 +111,15 @@ class CancelationSource(ABC):
 
     def _begin(self, hearer: Hearer) -> Watch:
         """Begins to watch for one that hears of it."""
-        return ByHand(self, hearer) if _is_by_hand(type(self)) else self._watch(hearer)
+        if not _is_by_hand(type(self)):
+            return self._watch(hearer)
+        if self._watches and not _has_work(type(self)):
+            # What it began for the other would be lost, and ended in the other's place.
+            raise RuntimeError(
+                f"source {self.name} is at work for another operation already: give each a source of its own,"
+                " or implement monitor(), which may run for any number of them"
+            )
+        return ByHand(self, hearer)
 
     def _watch(self, hearer: Hearer) -> Watch:
         """The same for one without methods of its own. What needs no task has another kind of watch."""
