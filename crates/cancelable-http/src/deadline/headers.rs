@@ -129,12 +129,9 @@ impl DeadlineHeaders {
     /// The time that a request's headers leave, if one that is read says so.
     #[cfg(feature = "tower")]
     pub fn read(&self, headers: &http::HeaderMap) -> Option<Duration> {
-        let read = DeadlineHeader::ALL.into_iter();
-        let read = read.filter(|header| self.reads(*header));
-        self.smallest(read.flat_map(|header| {
-            let values = headers.get_all(header.name()).into_iter();
-            values.map(move |value| (header, value.as_bytes()))
-        }))
+        // Faster than to look for each name: a request has few fields, and mostly their lengths differ.
+        let fields = headers.iter();
+        self.read_pairs(fields.map(|(name, value)| (name.as_ref(), value.as_bytes())))
     }
 
     /// The same for headers as pairs of name and value; names in upper or lower case.
@@ -142,11 +139,12 @@ impl DeadlineHeaders {
         &self,
         fields: impl IntoIterator<Item = (&'a [u8], &'a [u8])>,
     ) -> Option<Duration> {
-        let fields = fields.into_iter();
-        self.smallest(fields.filter_map(|(name, value)| {
+        let times = fields.into_iter().filter_map(|(name, value)| {
             let header = DeadlineHeader::from_name(name)?;
-            self.reads(header).then_some((header, value))
-        }))
+            self.reads(header).then(|| self.parsed(header, value))?
+        });
+        let time = times.min()?.max(self.at_least);
+        Some(self.at_most.map_or(time, |most| time.min(most)))
     }
 
     /// How many malformed values have been read, by this and by its clones.
@@ -155,20 +153,13 @@ impl DeadlineHeaders {
         self.malformed.load(Ordering::Relaxed)
     }
 
-    fn smallest<'a>(
-        &self,
-        values: impl Iterator<Item = (DeadlineHeader, &'a [u8])>,
-    ) -> Option<Duration> {
-        let times = values.filter_map(|(header, value)| {
-            let time = header.parse(value);
-            if time.is_none() {
-                // Relaxed: see `malformed`.
-                self.malformed.fetch_add(1, Ordering::Relaxed);
-            }
-            time
-        });
-        let time = times.min()?.max(self.at_least);
-        Some(self.at_most.map_or(time, |most| time.min(most)))
+    fn parsed(&self, header: DeadlineHeader, value: &[u8]) -> Option<Duration> {
+        let time = header.parse(value);
+        if time.is_none() {
+            // Relaxed: see `malformed`.
+            self.malformed.fetch_add(1, Ordering::Relaxed);
+        }
+        time
     }
 
     fn checked(self) -> Self {
