@@ -19,6 +19,7 @@
 //! 1. **What is counted was given by the source**, and is delivered unless the report of it is cancelled.
 //! 2. **No Python code runs under the lock.**
 
+mod interval;
 mod kept;
 mod step;
 
@@ -28,14 +29,13 @@ use std::sync::atomic::{AtomicBool, AtomicU64};
 
 use parking_lot::Mutex;
 use pyo3::call::PyCallArgs;
-use pyo3::exceptions::{
-    PyRuntimeError, PyStopAsyncIteration, PyStopIteration, PyTypeError, PyValueError,
-};
+use pyo3::exceptions::{PyRuntimeError, PyStopAsyncIteration, PyStopIteration};
 use pyo3::intern;
 use pyo3::prelude::*;
-use pyo3::types::{PyDict, PyInt, PySet, PyTuple};
+use pyo3::types::{PyDict, PySet, PyTuple};
 use pyo3::{PyTraverseError, PyVisit};
 
+use self::interval::interval;
 use self::kept::Kept;
 use self::step::{Step, driver_of, error_of, is_async_generator, next, stop_iteration};
 use crate::operation::{Operation, Record};
@@ -59,6 +59,8 @@ pub(crate) struct Stream {
     count: AtomicU64,
     /// `__anext__` was called, and what it gave not awaited yet.
     is_asked_for: AtomicBool,
+    /// Whether the next step asks the source in a way of its own.
+    has_way: AtomicBool,
     /// From when a step is first driven until it has given what it has.
     is_driven: AtomicBool,
     state: Mutex<State>,
@@ -70,6 +72,8 @@ struct State {
     kept: Option<Kept>,
     /// The step that waits.
     step: Option<Step>,
+    /// What the next step calls in place of the source's `__anext__`.
+    way: Option<Py<PyAny>>,
     is_over: bool,
 }
 
@@ -99,6 +103,7 @@ impl Stream {
             every,
             count: AtomicU64::new(0),
             is_asked_for: AtomicBool::new(false),
+            has_way: AtomicBool::new(false),
             is_driven: AtomicBool::new(false),
             state: Mutex::new(State {
                 kept: (keep > 0).then(|| Kept::newest(keep)),
@@ -197,6 +202,13 @@ impl Stream {
         self.operation.clone_ref(py)
     }
 
+    /// Has the next step call `way` for its item, and not the source's `__anext__`: such as a generator's `asend`, with a value.
+    fn _ask_by(&self, way: Py<PyAny>) {
+        let before = self.state.lock().way.replace(way);
+        self.has_way.store(true, Relaxed);
+        drop(before);
+    }
+
     /// Notes that nothing more comes, and leaves what came with the operation; `False` where that was noted before.
     fn _over(slf: &Bound<'_, Self>, is_complete: bool) -> PyResult<bool> {
         let py = slf.py();
@@ -228,6 +240,7 @@ impl Stream {
         if let Some(kept) = &state.kept {
             kept.traverse(visit)?;
         }
+        visit.call(&state.way)?;
         match &state.step {
             Some(step) => {
                 visit.call(&step.awaited)?;
@@ -253,7 +266,12 @@ impl Stream {
             let stopping = this.call(py, "stopping", (slf,))?;
             return Ok(Step::rest(stopping, None));
         }
-        let next = this.anext.bind(py).call0()?;
+        let next = if this.has_way.load(Relaxed) {
+            this.has_way.store(false, Relaxed);
+            this.way(py)?
+        } else {
+            this.anext.bind(py).call0()?
+        };
         // What an async generator gives is driven as it is.
         let awaited = if this.is_generator {
             next
@@ -261,6 +279,13 @@ impl Stream {
             driver_of(next)?
         };
         Ok(Step::of_source(awaited.unbind()))
+    }
+
+    /// Asks in the way that was given.
+    fn way<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyAny>> {
+        let way = self.state.lock().way.take();
+        let way = way.unwrap_or_else(|| self.anext.clone_ref(py));
+        way.into_bound(py).call0()
     }
 
     /// Goes on with the step that is under way: `go_on` drives what is awaited.
@@ -374,24 +399,6 @@ impl Stream {
         let awaited = coroutine.call_method0(intern!(py, "__await__"))?;
         Ok(awaited.unbind())
     }
-}
-
-/// Every how many items a report is due.
-fn interval(given: &Bound<'_, PyAny>) -> PyResult<u64> {
-    if !given.is_instance_of::<PyInt>() {
-        return Err(PyTypeError::new_err(format!(
-            "report_interval must be an integer, or None for no reports, got {}",
-            given.get_type().name()?
-        )));
-    }
-    let every = given.extract::<i64>().ok();
-    every
-        .and_then(|every| u64::try_from(every).ok())
-        .ok_or_else(|| {
-            PyValueError::new_err(format!(
-                "report_interval must be at least 1, and less than 2**63, or None for no reports, got {given}"
-            ))
-        })
 }
 
 fn helper<'py>(py: Python<'py>, name: &str) -> PyResult<Bound<'py, PyAny>> {

@@ -7,6 +7,7 @@ step has a scope of its own, and the operation a gate that passes a cancel on to
 from __future__ import annotations
 
 import asyncio
+from functools import partial
 from typing import TYPE_CHECKING, Any, TypeVar, cast
 
 import anyio
@@ -29,7 +30,7 @@ T = TypeVar("T")
 
 async def stepwise(
     operation: Cancelable, open_source: Callable[[], AsyncIterator[T]]
-) -> AsyncGenerator[T]:
+) -> AsyncGenerator[T, Any]:
     """The items of what `open_source` gives, which is called and asked in `operation`.
 
     The operation begins with the first step. It ends with the source, when it is cancelled, or when nobody wants more:
@@ -47,7 +48,15 @@ async def stepwise(
                 item = await gate.step(operation, source.__anext__)
             except StopAsyncIteration:
                 break
-            yield item
+            try:
+                sent = yield item
+            except GeneratorExit:
+                raise
+            except BaseException as thrown:  # noqa: BLE001, since it is for the source, where that takes errors
+                _pass_on(source, "athrow", thrown)
+            else:
+                if sent is not None:
+                    _pass_on(source, "asend", sent)
         extras = operation._extras
         if extras is not None and extras.tasks is not None:
             # As a step, so that a cancel that comes meanwhile is one of the body.
@@ -73,6 +82,15 @@ async def stepwise(
     finally:
         # Its traceback has this frame, and through that itself.
         del error
+
+
+def _pass_on(source: Any, how: str, what: Any) -> None:
+    """Has the next step hand `what` to the source, where that is a generator; else an error goes on from here."""
+    take = getattr(source.source, how, None) if isinstance(source, _core.Stream) else None
+    if take is not None:
+        source._ask_by(partial(take, what))
+    elif how == "athrow":
+        raise what
 
 
 async def _begin(operation: Cancelable, open_source: Callable[[], AsyncIterator[T]]) -> Any:
