@@ -1,5 +1,6 @@
 """Time limits as programs give them, and the times of an operation as they are on record."""
 
+import asyncio
 import time
 from datetime import UTC, datetime, timedelta
 from itertools import pairwise
@@ -7,7 +8,10 @@ from typing import Any
 
 import pytest
 
-from hother.cancelable import Cancelable
+from hother.cancelable import (
+    Cancelable,
+    CancelationReason,
+)
 
 
 @pytest.mark.parametrize(
@@ -74,3 +78,66 @@ async def test_its_times_are_those_of_the_wall_clock() -> None:
     late = [after - before for before, after in pairwise(moments) if after < before]
     # The two clocks run alike to within much less than that.
     assert all(it > timedelta(milliseconds=-1) for it in late), late
+
+
+async def forever() -> None:
+    """Waits, and is only ended by a cancel."""
+    await asyncio.Event().wait()
+
+
+@pytest.mark.parametrize(
+    ("timeout", "error", "text"),
+    [
+        (0, ValueError, "Timeout must be positive, got 0"),
+        (-1.5, ValueError, "Timeout must be positive, got -1.5"),
+        (float("nan"), ValueError, "Timeout must be positive, got nan"),
+        ("1", TypeError, "Timeout must be a number of seconds or a timedelta, got str"),
+    ],
+)
+def test_a_bad_timeout_is_named(timeout: Any, error: type[Exception], text: str) -> None:
+    with pytest.raises(error, match=text):
+        Cancelable.with_timeout(timeout)
+
+
+@pytest.mark.parametrize("timeout", [float("inf"), 10**400])
+@pytest.mark.paused
+async def test_an_endless_timeout_is_none(timeout: float) -> None:
+    async with Cancelable.with_timeout(timeout) as operation:
+        await asyncio.sleep(1e6)
+    assert operation.is_completed
+
+
+@pytest.mark.paused
+async def test_law_t11_a_child_ends_by_its_parents_deadline_and_never_early() -> None:
+    loop = asyncio.get_running_loop()
+    start = loop.time()
+    async with Cancelable.with_timeout(2.0, raises="suppress") as outer:
+        async with Cancelable.with_timeout(5.0) as inner:
+            assert inner.remaining() == 2.0
+            assert inner.deadline == outer.deadline
+            async with Cancelable() as innermost:
+                await asyncio.sleep(1.0)
+                assert innermost.remaining() == 1.0
+                await forever()
+    assert loop.time() == start + 2.0
+    assert outer.context.cancel_reason is CancelationReason.TIMEOUT
+    assert inner.context.cancel_reason is CancelationReason.PARENT
+
+
+@pytest.mark.parametrize("order", [(1.0, 60.0), (60.0, 1.0)])
+@pytest.mark.paused
+async def test_law_s2_of_combined_timeouts_the_earlier_counts(order: tuple[float, float]) -> None:
+    first, second = (Cancelable.with_timeout(it) for it in order)
+    combined = first.combine(second)
+    loop = asyncio.get_running_loop()
+    start = loop.time()
+    with pytest.raises(TimeoutError, match="after 1s"):
+        async with combined:
+            assert combined.remaining() == 1.0
+            await forever()
+    assert loop.time() - start == pytest.approx(1.0)
+    assert combined.context.metadata == {
+        "sources": [first.operation_id, second.operation_id],
+        "combined": True,
+        "preserve_reason": True,
+    }
