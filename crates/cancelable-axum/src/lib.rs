@@ -63,3 +63,8 @@ pub use current::{CurrentOperation, NoOperation};
 pub use layer::layer;
 pub use sse::{EventsOfOperation, sse};
 pub use streaming::streaming;
+
+/// The examples of the page about axum are tests of this crate.
+#[cfg(all(doctest, feature = "ws"))]
+#[doc = include_str!("../../../docs/axum.md")]
+struct AxumPage;

@@ -31,6 +31,7 @@ tests! {
     graceful_shutdown: "08_graceful_shutdown",
     tokio_util: "09_tokio_util",
     retry: "10_retry",
+    axum_service: "11_axum_service",
 }
 
 #[track_caller]
