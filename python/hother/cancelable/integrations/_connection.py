@@ -38,7 +38,7 @@ class Connection:
     """What a request is received from. `on_gone` is called once, on the loop, as soon as the client is seen to be gone.
 
     Nothing is read ahead until `watch` is called, and before the first `receive` where the request waits for "100 Continue":
-    reading is what makes a server send that.
+    reading is what makes a server send that, until its response has begun.
     """
 
     __slots__ = (
@@ -109,6 +109,12 @@ class Connection:
         """Has the client's leaving be seen without anybody receiving, from the loop's next turn on."""
         self._is_watching = True
         self._watch_soon()
+
+    def response_began(self) -> None:
+        """No reading makes a server say "100 Continue" from now on."""
+        self._may_read = True
+        if self._is_watching:
+            self._watch_soon()
 
     def tell(self) -> None:
         """Has waiting consumers look again, since `holds_back` was changed."""

@@ -106,6 +106,8 @@ class Exchange:
         if self.is_client_gone and self.policy.goes_on:
             return
         await self._send(message)
+        if kind == "http.response.start":
+            self.connection.response_began()
 
     def _complete(self) -> None:
         self.is_complete = self.is_over = True
