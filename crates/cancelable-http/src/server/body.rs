@@ -64,6 +64,15 @@ impl<B: Body> ResponseBody<B> {
         Kind::Whole { frame, hint }.into()
     }
 
+    /// What says as much of itself, and has no frame: not every server sees to that after a HEAD request.
+    pub(super) fn unsent(self) -> Self
+    where
+        B: Body<Error: Into<BoxError>>,
+    {
+        let (frame, hint) = (None, self.size_hint());
+        Kind::Whole { frame, hint }.into()
+    }
+
     pub(super) fn failed(error: BoxError) -> Self {
         let error = Some(error);
         Kind::Failed { error }.into()

@@ -37,6 +37,7 @@ pin_project! {
 
 /// How a client wants to be answered where there is no response.
 pub(super) struct Manners {
+    pub(super) is_head_only: bool,
     /// The content type of the request, where that is gRPC's.
     pub(super) grpc: Option<HeaderValue>,
     pub(super) retry_after: Option<std::time::Duration>,
@@ -79,7 +80,12 @@ where
         let is_whole = match polled {
             Poll::Ready(Err(Stop::Cancelled(why))) => {
                 let manners = manners.take().expect("there was no response before");
-                return Poll::Ready(Ok(manners.answer(&why)));
+                let is_head_only = manners.is_head_only;
+                let answer: Response<ResponseBody<B>> = manners.answer(&why);
+                return Poll::Ready(Ok(match is_head_only {
+                    true => answer.map(ResponseBody::unsent),
+                    false => answer,
+                }));
             }
             Poll::Ready(Ok(())) => true,
             Poll::Ready(Err(Stop::Service | Stop::Body(_) | Stop::Panicked)) | Poll::Pending => {

@@ -53,11 +53,12 @@ where
         }
         let head = RequestHead::of(&request);
         let plan = self.config.plan(&head);
+        let is_head_only = *head.method() == Method::HEAD;
         let manners = Manners {
+            is_head_only,
             grpc: grpc_type(head.headers()).cloned(),
             retry_after: self.config.retry_after,
         };
-        let is_head_only = *head.method() == Method::HEAD;
         let exchange = Arc::new(Exchange::new(self.config.disconnect));
         // What was found ready is what is called, once the operation has started.
         let inner = self.inner.clone();

@@ -8,7 +8,7 @@ use std::task::{Context, Poll};
 
 use bytes::Bytes;
 use cancelable::{Operation, OperationStatus};
-use cancelable_http::CancelableLayer;
+use cancelable_http::{CancelableLayer, DeadlineHeaders};
 use futures_util::{FutureExt, StreamExt, stream};
 use http::{Request, Response, StatusCode};
 use http_body_util::{BodyExt, StreamBody};
@@ -129,6 +129,37 @@ async fn after_a_panic_there_is_no_end_as_of_a_whole_body() {
     let error = body.frame().await.expect("it is not whole").unwrap_err();
     assert_eq!(error.to_string(), "the body of the response has panicked");
     assert!(body.frame().await.is_none());
+}
+
+#[tokio::test]
+async fn after_a_head_request_no_version_is_sent_a_body() {
+    let layer = CancelableLayer::new().deadline_headers(DeadlineHeaders::own());
+    let service = layer.layer(service_fn(async |_: Request<Incoming>| {
+        Ok::<_, Infallible>(super::text("12345"))
+    }));
+    let server = serve_service(service).await;
+    let client = reqwest::Client::builder().http2_prior_knowledge().build();
+    let client = client.unwrap();
+    // What the service answers, and what the layer does.
+    for (limit, status, length) in [("60000", 200, "5"), ("0", 504, "26")] {
+        let head = client.head(format!("http://{}/", server.address));
+        let head = head.header("x-cancelable-timeout-ms", limit).send();
+        let response = bounded(head).await.unwrap();
+        assert_eq!(response.status(), status);
+        assert_eq!(response.headers()["content-length"], length);
+        assert_eq!(bounded(response.bytes()).await.unwrap(), "");
+
+        let request = GET.replace("GET", "HEAD").replace(
+            "connection: close",
+            &format!("connection: close\r\nx-cancelable-timeout-ms: {limit}"),
+        );
+        let raw = read_to_end(&mut sent(&server, &request).await).await;
+        assert!(
+            raw.contains(&format!("content-length: {length}\r\n")),
+            "{raw}"
+        );
+        assert!(raw.ends_with("\r\n\r\n"), "{raw}");
+    }
 }
 
 /// What a client of HTTP/1.1 reads but for the date, and what one of HTTP/2 takes for the whole body.
