@@ -213,3 +213,32 @@ async def test_whoever_never_waits_pays_no_task():
     await settle()
     assert not connection.is_at_work
     assert wire.reads == 1
+
+
+@pytest.mark.parametrize("turns", range(4))
+async def test_one_that_was_left_watches_again_when_it_is_asked_to(turns):
+    """Also where it is left before its task has taken a step, and asked before that has ended."""
+    wire, gone = Wire(part(b"", more=False)), asyncio.Event()
+    connection = Connection(wire.receive, gone.set)
+    for pause in (turns, 0, 5):
+        connection.watch()
+        await settle(turns)
+        connection.leave()
+        await settle(pause)
+    connection.watch()
+    await settle()
+    wire.messages.put_nowait(GONE)
+    await wait_for(gone)
+    await connection.end()
+    assert not connection.is_at_work
+
+
+async def test_one_that_was_left_lets_others_read():
+    wire = Wire()
+    connection = Connection(wire.receive, nothing)
+    connection.watch()
+    await settle()
+    connection.leave()
+    await settle()
+    wire.messages.put_nowait(GONE)
+    assert await wire.receive() is GONE

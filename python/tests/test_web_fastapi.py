@@ -10,10 +10,12 @@ from unittest import mock
 import httpx
 import pytest
 from fastapi import BackgroundTasks, Body, Depends, FastAPI, HTTPException, Request
-from fastapi.responses import JSONResponse
+from fastapi.responses import JSONResponse, StreamingResponse
+from starlette.applications import Starlette
 from starlette.middleware.base import BaseHTTPMiddleware
 from starlette.middleware.cors import CORSMiddleware
 from starlette.middleware.gzip import GZipMiddleware
+from starlette.routing import Route
 
 from hother.cancelable import (
     Cancelable,
@@ -427,6 +429,70 @@ async def test_law_w2_what_runs_after_the_response_is_not_taken_for_abandoned(ar
         assert (await to.get("/it")).status_code == 200
         await wait_for(done)
     assert ended == ["by itself"]
+
+
+@web.on_servers("asyncio")
+@pytest.mark.parametrize("vanishes", [False, True])
+async def test_a_streaming_response_of_the_framework_has_the_connection_to_itself(
+    server, options, vanishes
+):
+    """Also where an operation still runs, which a dependency has entered that yields."""
+    app, first, ended = FastAPI(), asyncio.Event(), asyncio.Event()
+
+    async def entered(cancel: Annotated[Cancelable, Depends(cancelable_dependency)]):
+        async with cancel:
+            yield cancel
+
+    @app.get("/it")
+    async def it(cancel: Annotated[Cancelable, Depends(entered)]):
+        async def items():
+            try:
+                yield b"some"
+                first.set()
+                if vanishes:
+                    await asyncio.sleep(3600)
+            finally:
+                ended.set()
+
+        await settle()
+        return StreamingResponse(items())
+
+    async with served(app, server, **options) as port:
+        if vanishes:
+            async with web.connected(port) as (_, writer):
+                writer.write(web.head("GET", "/it"))
+                await wait_for(first)
+        else:
+            assert b"some" in await web.exchanged(port, [web.head("GET", "/it")])
+        await wait_for(ended)
+        await settle()
+        assert not [it for it in asyncio.all_tasks() if "watches" in it.get_name()]
+
+
+@web.on_servers("asyncio")
+async def test_the_decorator_alone_leaves_a_streaming_response_its_connection(server, options):
+    """In Starlette, where the body is not over as the endpoint returns."""
+    first, ended = asyncio.Event(), asyncio.Event()
+
+    async def items():
+        try:
+            yield b"some"
+            first.set()
+            await asyncio.sleep(3600)
+        finally:
+            ended.set()
+
+    @with_cancelation
+    async def it(request):
+        await settle()
+        return StreamingResponse(items())
+
+    app = Starlette(routes=[Route("/it", it, methods=["POST"])])
+    async with served(app, server, **options) as port, web.connected(port) as (_, writer):
+        writer.write(web.head("POST", "/it", "Content-Length: 10"))
+        await wait_for(first)
+        writer.transport.abort()
+        await wait_for(ended)
 
 
 async def test_an_http_exception_of_the_endpoint_is_its_own():

@@ -5,8 +5,8 @@
 1. **One read at a time.** Whoever reads holds `_is_reading`: the watching task, or a consumer for itself.
 2. **In order.** What was read and not yet taken lies in `_held`; nobody reads for itself while anything lies there.
 3. **Bounded.** The watching task reads no more once what is held weighs `READ_AHEAD`, so that the server holds the client back.
-4. **A read is not broken off before the body's end**, but where the request is over: some middlewares lose what they have in
-   hand then.
+4. **A read is not broken off before the body's end**, but where the endpoint or the request is over: some middlewares lose what
+   they have in hand then.
 """
 
 from __future__ import annotations
@@ -47,6 +47,7 @@ class Connection:
         "_held",
         "_is_body_read",
         "_is_body_taken",
+        "_is_broken_off",
         "_is_reading",
         "_is_watching",
         "_may_read",
@@ -76,6 +77,7 @@ class Connection:
         self._is_watching = False
         self._is_body_read = False
         self._is_body_taken = False
+        self._is_broken_off = False
         self._soon: asyncio.Handle | None = None
         self._task: asyncio.Task[None] | None = None
         self._waiting: list[asyncio.Future[None]] = []
@@ -138,14 +140,21 @@ class Connection:
 
     async def end(self) -> None:
         """Stops watching for good: the request is over. No task is left then."""
+        task = self._task
+        self.leave()
+        if task is not None:
+            await ended(task)
+            self._watched(task)
+
+    def leave(self) -> None:
+        """Stops watching, and breaks off a read that has begun: so the next one to read is whoever asks the server itself."""
         self._is_watching = False
         if self._soon is not None:
             self._soon.cancel()
             self._soon = None
-        task = self._task
-        if task is not None:
-            task.cancel()
-            await ended(task)
+        if self._task is not None and not self._is_broken_off:
+            self._is_broken_off = True
+            self._task.cancel()
 
     def _watch_soon(self) -> None:
         # Not before the loop's next turn: most requests have been answered by then, and cost no task.
@@ -158,6 +167,19 @@ class Connection:
         task = loop.create_task(self._read_ahead(), name="cancelable: watches a connection")
         if not task.done():
             self._task = task
+            task.add_done_callback(self._watched)
+
+    def _watched(self, task: asyncio.Task[None]) -> None:
+        # A task that is cancelled before its first step runs nothing of its own, so this is called for it, or by who awaited it.
+        if self._task is not task:
+            return
+        self._task = None
+        is_by_others = task.cancelled() and not self._is_broken_off
+        self._is_broken_off = False
+        self._wake()
+        if self._is_watching and self._error is None and not is_by_others:
+            # Somebody has asked for it meanwhile.
+            self._watch_soon()
 
     async def _read_ahead(self) -> None:
         try:
@@ -175,7 +197,6 @@ class Connection:
                     "a connection is watched no more: reading from it failed", exc_info=error
                 )
         finally:
-            self._task = None
             self._wake()
 
     async def _read(self) -> Message:

@@ -171,9 +171,14 @@ class Exchange:
         self.is_over = False
 
     def endpoint_returned(self) -> None:
-        """The endpoint is over, and nobody sees how far the response is: nothing is watched any more."""
+        """The endpoint is over, and nobody sees how far the response is: nothing is watched any more.
+
+        Nor read: a response that reads the connection itself, as Starlette's that stream do, is to be told that the client is gone,
+        and some servers tell only one.
+        """
         if self._send is None:
             self.is_over = True
+            self.connection.leave()
 
     def ask(self, why: Why) -> None:
         """Asks the work to stop."""

@@ -38,6 +38,9 @@ if TYPE_CHECKING:
 
     from ._policy import Policy
 
+FUNCTION_STACK = "fastapi_function_astack"
+"""Where in a scope FastAPI has what it calls once an endpoint has returned."""
+
 
 def get_request_token(request: Request) -> CancelationToken:
     """The token of `request`: cancelled when the client goes away or the request's time is up.
@@ -104,7 +107,7 @@ def exchange_of(request: Request) -> Exchange | None:
     if exchange is None and request._receive is not empty_receive:
         exchange = Exchange(scope, request._receive, None)
         request._receive = exchange.connection.receive
-        stack = scope.get("fastapi_function_astack")
+        stack = scope.get(FUNCTION_STACK)
         if stack is not None:
             stack.callback(exchange.endpoint_returned)
     return exchange

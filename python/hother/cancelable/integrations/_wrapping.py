@@ -15,7 +15,7 @@ from hother.cancelable.utils._injecting import DEFAULT, Injection, hints
 from ._exchange import checked_deadlines
 from ._outlasting import outlasting
 from ._policy import policy
-from ._requests import answer_to, exchange_of, operation_for
+from ._requests import FUNCTION_STACK, answer_to, exchange_of, operation_for
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -107,6 +107,9 @@ def _wrapped(endpoint: Callable[..., Any], choice: _Choice) -> Callable[..., Any
                 raise
             said = answer_to(request, error)
             raise HTTPException(said.status, said.detail, said.headers) from error
+        finally:
+            if exchange is not None and FUNCTION_STACK not in request.scope:
+                exchange.endpoint_returned()
 
     call.__signature__ = signature  # type: ignore[attr-defined]
     return call
