@@ -1,8 +1,12 @@
 """How typed programs use the package; the type checker reads it, and nothing runs it."""
 
-from collections.abc import Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable
 from datetime import datetime, timedelta
 from typing import assert_type
+
+import httpx
+from fastapi import WebSocket
+from fastapi.responses import StreamingResponse
 
 from hother.cancelable import (
     Cancelable,
@@ -16,6 +20,11 @@ from hother.cancelable import (
     current_operation,
     ensure_cancelable,
 )
+from hother.cancelable.integrations.fastapi import (
+    CancelableWebSocket,
+    cancelable_streaming_response,
+)
+from hother.cancelable.integrations.httpx import CancelableTransport, SyncCancelableTransport
 
 
 async def tokens(token: CancelationToken) -> None:
@@ -92,6 +101,24 @@ async def errors(operation: Cancelable) -> None:
     except CancelationError as error:
         assert_type(error.reason, CancelationReason)
         assert_type(error.message, str)
+
+
+async def web(operation: Cancelable, websocket: WebSocket, items: AsyncIterator[str]) -> None:
+    response = await cancelable_streaming_response(
+        items, operation, chunk_size=3, disconnect="detach"
+    )
+    assert_type(response, StreamingResponse)
+    await cancelable_streaming_response([], operation)  # type: ignore[arg-type]
+    await cancelable_streaming_response(items, operation, disconnect="stop")  # type: ignore[arg-type]
+    socket = CancelableWebSocket(websocket, operation)
+    assert_type(await socket.receive_text(), str)
+    assert_type(await socket.receive_bytes(), bytes)
+    async for text in socket.iter_text():
+        assert_type(text, str)
+    await socket.close(1000, "over")
+    httpx.AsyncClient(transport=CancelableTransport(header="grpc-timeout"))
+    httpx.Client(transport=CancelableTransport())  # type: ignore[arg-type]
+    httpx.Client(transport=SyncCancelableTransport(httpx.HTTPTransport()))
 
 
 def misuse() -> None:

@@ -10,6 +10,8 @@ from anyio import CancelScope, current_effective_deadline
 from hother.cancelable.core.current import is_shielded
 from hother.cancelable.core.models import CancelationReason
 
+from ._answers import root
+
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
@@ -43,9 +45,7 @@ def until_asked(
 def is_client_gone(operation: Cancelable) -> bool:
     """Whether it was asked to stop since a client left, by what it all began with."""
     why = operation._asked()
-    while why is not None and why.cause is not None:
-        why = why.cause
-    return why is not None and why.reason is CancelationReason.DISCONNECTED
+    return why is not None and root(why).reason is CancelationReason.DISCONNECTED
 
 
 def is_spared(operation: Cancelable) -> bool:

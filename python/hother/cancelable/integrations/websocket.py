@@ -13,6 +13,7 @@ from hother.cancelable.core.models import CancelationReason
 from hother.cancelable.sources._watches import InTask
 from hother.cancelable.sources.base import CancelationSource
 
+from ._answers import root
 from ._breaking import is_spared, until_asked
 from ._reading import ReadAhead
 from ._serving import serving
@@ -48,7 +49,7 @@ class CancelableWebSocket:
 
     When the operation was asked to stop for another reason, the socket is closed once its body is over: with 1001 (going away)
     for a shutdown or a signal, 1011 (unexpected condition) for a timeout or an error, and 1008 (the one for all else) otherwise.
-    The close reason is the message of the cancel, as much as fits. A client that is not accepted yet is refused instead.
+    The close reason is the message of the cancel, as much as fits, unless that tells of an error. A client that is not accepted yet is refused instead.
 
     In the body of the operation all methods but `close` raise a plain `CancelledError` once it was asked to stop; in its grace, and in
     a shield, one may send all the same. Outside of it they do what Starlette's do: after a disconnect, `WebSocketDisconnect`.
@@ -171,9 +172,8 @@ class CancelableWebSocket:
 
     async def _close_if_asked(self) -> None:
         why = self.cancelable._asked()
-        if why is None or why.reason is CancelationReason.DISCONNECTED:
-            return
-        await self.close(_code(why), _fitting(why.message or ""))
+        if why is not None and root(why).reason is not CancelationReason.DISCONNECTED:
+            await self.close(*_code_and_reason(root(why)))
 
     def _is_closed_by_us(self) -> bool:
         state = getattr(self.websocket, "application_state", None)
@@ -237,22 +237,21 @@ def _reading_of(websocket: Any) -> ReadAhead | None:
     return reading
 
 
-def _code(why: Why) -> int:
-    """The close code for a cancel; for that of a parent, by what started it."""
-    while why.reason is CancelationReason.PARENT and why.cause is not None:
-        why = why.cause
+def _code_and_reason(why: Why) -> tuple[int, str]:
+    """What a client is told of a cancel, by what it all began with."""
     match why.reason:
         case CancelationReason.SHUTDOWN | CancelationReason.SIGNAL:
-            return 1001
-        case CancelationReason.TIMEOUT | CancelationReason.ERROR:
-            return 1011
+            code = 1001
+        case CancelationReason.TIMEOUT:
+            code = 1011
+        case CancelationReason.ERROR | CancelationReason.DROPPED:
+            # What went wrong is not for the client to read.
+            return 1011, "internal error"
         case _:
-            return 1008
-
-
-def _fitting(reason: str) -> str:
-    """As much of a close reason as a close frame has room for."""
-    return reason.encode("utf-8", "replace")[:_MOST_BYTES].decode("utf-8", "ignore")
+            code = 1008
+    # As much as a close frame has room for.
+    text = (why.message or "").encode("utf-8", "replace")[:_MOST_BYTES]
+    return code, text.decode("utf-8", "ignore")
 
 
 GONE = "Client closed connection"
