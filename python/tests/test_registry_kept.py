@@ -272,6 +272,39 @@ async def test_clear_begins_anew_and_operations_go_on(registry):
     assert await registry.list_operations() == []
 
 
+def test_what_was_abandoned_with_its_loop_is_cleaned_up() -> None:
+    registry = OperationRegistry()
+    children = []
+
+    async def body() -> None:
+        async with Cancelable(name="abandoned", register_globally=True) as operation:
+            children.append(operation)
+            await asyncio.Event().wait()
+
+    loop = asyncio.new_event_loop()
+    task = loop.create_task(body())
+    task._log_destroy_pending = False
+    loop.run_until_complete(asyncio.sleep(0))
+    loop.run_until_complete(asyncio.sleep(0))
+    assert registry._native.clean_up(None, True) == 0
+    loop.close()
+    (operation,) = children
+    assert operation.is_running
+    assert registry._native.clean_up(3600.0, True) == 1
+    context = operation.context
+    assert (context.status.value, context.cancel_reason.value, context.cancel_message) == (
+        "cancelled",
+        "dropped",
+        "its event loop was closed",
+    )
+    assert not registry.get_active_operations()
+    assert [it.id for it in registry.get_history_sync()] == [operation.operation_id]
+    assert registry._native.clean_up(None, True) == 0
+    # Nobody goes on with it; what its coroutine does as it is dropped changes nothing.
+    task.get_coro().close()
+    assert operation.context.status.value == "cancelled"
+
+
 FORK = """
 import asyncio, os, threading, warnings
 from hother.cancelable import Cancelable, OperationRegistry

@@ -188,6 +188,19 @@ impl Home {
         Arc::ptr_eq(&self.0, &other.0)
     }
 
+    /// Whether nothing runs there any more. Of a trio run nobody can tell.
+    pub(crate) fn is_closed(&self, py: Python<'_>) -> bool {
+        match self.0.kind {
+            Kind::Asyncio => self
+                .0
+                .weak
+                .bind(py)
+                .upgrade()
+                .is_none_or(|it| !is_open(&it)),
+            Kind::Trio => false,
+        }
+    }
+
     /// Whether it is an asyncio loop.
     pub(crate) fn is_asyncio(&self) -> bool {
         self.0.kind == Kind::Asyncio

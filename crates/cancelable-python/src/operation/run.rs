@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use cancelable_core::{CancellationToken, WakerSlot};
+use cancelable_core::{Cancellation, CancellationToken, Reason, WakerSlot};
 use pyo3::prelude::*;
 use pyo3::{PyTraverseError, PyVisit};
 
@@ -56,12 +56,12 @@ impl Operation {
         // What was asked after an error is for whoever still works, and no part of the outcome.
         let record = self.record();
         let why = self.asked_by(py, &record);
-        let asked_at = why.as_ref().map(cancelable_core::Cancellation::instant);
+        let asked_at = why.as_ref().map(Cancellation::instant);
         let why = why.filter(|_| status != Status::Failed);
         record.end(Ending {
             asked_at,
             status,
-            reason: why.as_ref().map(cancelable_core::Cancellation::reason),
+            reason: why.as_ref().map(Cancellation::reason),
             message: why.as_ref().and_then(told::message),
             error,
         });
@@ -79,6 +79,18 @@ impl Operation {
         if let Some(entry) = entry {
             entry.leave(py);
         }
+    }
+
+    /// Ends a run whose loop was closed in the midst of it, so that nobody ever will; whether it is one.
+    pub(crate) fn end_if_abandoned(&self, py: Python<'_>) -> bool {
+        let is_abandoned = self.delivery().is_some_and(|it| it.home.is_closed(py));
+        if is_abandoned {
+            let why = Cancellation::new(Reason::Dropped).with_message("its event loop was closed");
+            // What still works for it, such as a thread, hears of that.
+            self.record().stop().cancel_with(why);
+            self.end(py, Status::Cancelled, None);
+        }
+        is_abandoned
     }
 
     /// Lets go of the loop and the token, and leaves the end to a thread that is still at work.

@@ -168,7 +168,7 @@ impl Registry {
         Ok(contexts)
     }
 
-    /// Takes those off the list that have ended by hand, and those out of the history that ended at least so many seconds ago;
+    /// Takes those off the list that have ended by hand, or whose loop was closed while they ran, and those out of the history that ended at least so many seconds ago;
     /// without a number, none of these. How many there were.
     fn clean_up(
         &self,
@@ -197,7 +197,11 @@ impl Registry {
         self.each_live(py, &Wanted::all(), |listed| {
             let record = listed.record();
             let status = record.status();
-            if status.is_terminal() && !is_kept(status) && is_old(record.fields().ended_at()) {
+            let operation = listed.operation(py);
+            if operation.is_some_and(|it| it.get().end_if_abandoned(py)) {
+                count += 1;
+            } else if status.is_terminal() && !is_kept(status) && is_old(record.fields().ended_at())
+            {
                 count += 1;
                 listed.unlist(py);
             }

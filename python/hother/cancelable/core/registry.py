@@ -165,7 +165,8 @@ class OperationRegistry:
         """Takes out of the history what ended at least so long ago, and gives how many these were.
 
         Operations leave the list by themselves when they end. Without an age the history stays as it is, and only those are taken
-        off the list, into the history, whose status somebody has set by hand.
+        off the list, into the history, whose status somebody has set by hand, or whose event loop was closed while they ran: those
+        have ended as dropped.
         """
         if older_than is not None:
             max_age_seconds = older_than.total_seconds()
