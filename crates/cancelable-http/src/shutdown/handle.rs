@@ -137,8 +137,9 @@ impl Shutdown {
     /// Links what `plan` will run to this shutdown: asked to stop as it begins, with its [grace](Self::grace) and reason
     /// [`Shutdown`](Reason::Shutdown); cancelled from the start where it has begun.
     ///
-    /// The grace holds for this reason alone, so what else ends the operation ends it as the plan says. The operation is
-    /// held weakly, and forgotten as it ends.
+    /// The grace holds for this reason alone, so what else ends the operation ends it as the plan says. A plan that says another grace
+    /// for this reason after that has its own, and may outlast the shutdown. The operation is held weakly, and forgotten as it
+    /// ends.
     pub fn plan(&self, plan: Cancelable) -> Cancelable {
         let shared = Arc::clone(&self.shared);
         plan.grace_on(Reason::Shutdown, self.current_grace())

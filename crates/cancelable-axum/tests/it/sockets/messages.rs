@@ -4,9 +4,12 @@ use std::pin::pin;
 use std::sync::Arc;
 use std::time::Duration;
 
+use axum::Router;
 use axum::extract::ws::Message as Sent;
+use axum::routing::any;
 use cancelable::OperationStatus;
-use cancelable_axum::ws::{READ_AHEAD, Socket};
+use cancelable_axum::ws::{OperationUpgrade, READ_AHEAD, Socket};
+use cancelable_axum::{CurrentOperation, layer};
 use futures_util::{SinkExt, StreamExt, future};
 use tokio::sync::Notify;
 use tokio::sync::mpsc::unbounded_channel;
@@ -14,7 +17,7 @@ use tokio::time::timeout;
 use tokio_tungstenite::tungstenite::Message;
 
 use super::{closed, connect, said, serving, text};
-use crate::support::bounded;
+use crate::support::{Service, bounded, heard, notes_of_ends};
 
 #[tokio::test]
 async fn it_is_named_by_its_route_and_sends_what_it_receives() {
@@ -45,6 +48,37 @@ async fn it_is_named_by_its_route_and_sends_what_it_receives() {
         (end.status, end.cancellation),
         (OperationStatus::Completed, None)
     );
+}
+
+#[tokio::test]
+async fn behind_the_layer_the_request_is_over_as_the_socket_begins() {
+    let (layer, mut requests) = heard(layer().timeout(Duration::from_secs(60)));
+    let (notes, mut sockets) = notes_of_ends();
+    let handler = move |request: CurrentOperation, upgrade: OperationUpgrade| async move {
+        let upgrade = upgrade.plan(&notes);
+        upgrade.on_upgrade(async move |mut socket, op| {
+            assert_ne!(op.id(), request.id());
+            assert_eq!(op.remaining(), None);
+            let message = socket.recv().await?;
+            socket.send(message).await
+        })
+    };
+    let app = Router::new().route("/rooms/{room}", any(handler));
+    let service = Service::start(app.layer(layer)).await;
+    let mut client = connect(&service).await;
+    let request = requests.next().await;
+    assert_eq!(request.name.as_deref(), Some("GET /rooms/{room}"));
+    assert_eq!(
+        (request.status, request.cancellation),
+        (OperationStatus::Completed, None)
+    );
+    client.send(text("still here")).await.unwrap();
+    let echoed = bounded(client.next()).await.unwrap().unwrap();
+    assert_eq!(echoed, text("still here"));
+    assert!(closed(&mut client).await.is_some());
+    let end = sockets.next().await;
+    assert_eq!(end.name.as_deref(), Some("WS /rooms/{room}"));
+    assert_eq!(end.status, OperationStatus::Completed);
 }
 
 #[tokio::test]
