@@ -6,15 +6,18 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use axum::Router;
+use axum::body::Body;
 use axum::response::sse::Event;
 use axum::routing::get;
 use cancelable::{Reason, Registry};
 use cancelable_axum::{CurrentOperation, Disconnect, Shutdown, layer, sse};
 use futures_util::stream::{self, StreamExt};
+use http::Request;
 use tokio::io::AsyncWriteExt;
 use tokio::net::TcpStream;
 use tokio::sync::Notify;
 use tokio::sync::mpsc::unbounded_channel;
+use tower::ServiceExt;
 
 use crate::support::{
     Service, TellsOfDrop, bounded, clients, get as get_of, heard, read_to_end, read_until,
@@ -60,7 +63,7 @@ async fn law_w6_a_thousand_open_streams_are_told_and_the_service_ends() {
 }
 
 #[tokio::test]
-async fn law_w6_a_request_goes_on_through_its_grace_and_who_is_left_is_named() {
+async fn law_w6_a_request_goes_on_through_its_grace_and_is_dropped_after_it() {
     let shutdown = Shutdown::new().grace(Duration::from_millis(300));
     let registry = Registry::new();
     let (outer, mut ends) = heard(layer().registered_in(&registry).shutdown(&shutdown));
@@ -116,6 +119,40 @@ async fn law_w6_a_request_goes_on_through_its_grace_and_who_is_left_is_named() {
         let end = ends.next().await;
         assert_eq!(end.cancellation.unwrap().reason(), Reason::Shutdown);
     }
+}
+
+#[tokio::test(start_paused = true)]
+async fn law_w6_who_is_left_is_named_by_its_route() {
+    let shutdown = Shutdown::new().grace(Duration::from_secs(10));
+    let cleaning = async |op: CurrentOperation| {
+        let hour = Duration::from_secs(3600);
+        op.finalizer(2 * hour, async move |_| tokio::time::sleep(hour).await);
+        pending::<()>().await;
+    };
+    let app = Router::new()
+        .route("/cleaning/{id}", get(cleaning))
+        .route("/quick", get(async || pending::<()>().await))
+        .layer(layer().shutdown(&shutdown));
+    let ask = |path| {
+        let request = Request::get(path).body(Body::empty()).unwrap();
+        tokio::spawn(app.clone().oneshot(request))
+    };
+    let (_cleaning, quick) = (ask("/cleaning/7"), ask("/quick"));
+    tokio::time::sleep(Duration::from_secs(1)).await;
+    assert_eq!(shutdown.running(), 2);
+
+    shutdown.begin();
+    let report = shutdown.finished().await;
+    assert_eq!(
+        (report.asked(), report.took()),
+        (2, Duration::from_secs(15))
+    );
+    let [left] = report.still_running() else {
+        panic!("one is left: {report}");
+    };
+    assert_eq!(left.name.as_deref(), Some("GET /cleaning/{id}"));
+    assert_eq!(left.duration, Duration::from_secs(16));
+    assert_eq!(quick.await.unwrap().unwrap().status(), 503);
 }
 
 #[tokio::test]
