@@ -98,6 +98,8 @@ class Connection:
                 raise error
             if self.is_gone:
                 if not (self.holds_back and self._is_body_taken):
+                    # A cancel that this has brought about comes first.
+                    await asyncio.sleep(0)
                     return {"type": "http.disconnect"}
             elif not self._is_reading:
                 message = await self._read()
@@ -127,24 +129,41 @@ class Connection:
         """Whether it watches, or is about to."""
         return self._task is not None or self._soon is not None
 
-    async def close(self) -> None:
-        """Stops watching. Before the body's end a read that has begun may go on, and the next `receive` has what that gives."""
+    @property
+    def is_ending(self) -> bool:
+        """Whether something is left of what was stopped, and `stopped` is to be awaited."""
+        return self._task is not None and self._is_broken_off
+
+    def stop(self) -> None:
+        """Stops watching. Before the body's end a read that has begun goes on, and the next `receive` has what that gives."""
+        if self._is_body_read:
+            self.leave()
+            return
         self._is_watching = False
         if self._soon is not None:
             self._soon.cancel()
             self._soon = None
-        if self._task is not None:
-            self._wake()
-            if self._is_body_read:
-                await self.end()
+        self._wake()
+
+    async def stopped(self) -> None:
+        """Waits until no task is left of what was stopped."""
+        task = self._task
+        if task is not None:
+            # Mostly it is over by the next turn.
+            await asyncio.sleep(0)
+            await ended(task)
+            self._watched(task)
+
+    async def close(self) -> None:
+        """Stops watching, and waits until it has."""
+        self.stop()
+        if self.is_ending:
+            await self.stopped()
 
     async def end(self) -> None:
         """Stops watching for good: the request is over. No task is left then."""
-        task = self._task
         self.leave()
-        if task is not None:
-            await ended(task)
-            self._watched(task)
+        await self.stopped()
 
     def leave(self) -> None:
         """Stops watching, and breaks off a read that has begun: so the next one to read is whoever asks the server itself."""
@@ -203,16 +222,20 @@ class Connection:
         self._is_reading = True
         try:
             message = await self._receive()
+            self._note(message)
         finally:
+            # After that the client is gone was told, so that a cancel reaches whoever waits before the message does.
             self._is_reading = False
             self._wake()
+        return message
+
+    def _note(self, message: Message) -> None:
         kind = message["type"]
         if kind == "http.disconnect":
             self._is_body_read = self.is_gone = True
             self._on_gone()
         elif kind == "http.request" and not message.get("more_body", False):
             self._is_body_read = True
-        return message
 
     def _hold(self, message: Message) -> None:
         self._held.append(message)

@@ -134,8 +134,13 @@ class Exchange:
 
     async def end(self) -> None:
         """The request is over: nothing of it is left on the loop."""
+        self.end_soon()
+        await self.connection.stopped()
+
+    def end_soon(self) -> None:
+        """The request is over; what is left of it on the loop ends."""
         self._unlimit()
-        await self.connection.end()
+        self.connection.leave()
 
     def watch(self) -> None:
         """Has the client's leaving be seen from now on, where it matters."""
@@ -186,6 +191,12 @@ class Exchange:
         if not is_first and self.operation is not None and not self.is_taken:
             # It was cancelled before, and whoever had it has gone on.
             self.operation._fire(why)
+
+    def failed(self) -> None:
+        """The application has raised something: where its client is gone, for that."""
+        is_told = self.policy.kind in ("cancel", "grace")
+        if self.operation is not None and self.is_client_gone and is_told:
+            self.operation._fire(_gone())
 
     def give_up(self, why: Why) -> None:
         """Asks the work to stop, whoever has taken the token; where it has a grace, that holds."""
@@ -238,7 +249,11 @@ class Exchange:
             operation.context.metadata["client_left"] = True
         if self.policy.kind != "detach":
             self._give_grace(CancelationReason.DISCONNECTED)
-            self.ask(_core.Why(CancelationReason.DISCONNECTED, CLIENT_GONE))
+            self.ask(_gone())
+
+
+def _gone() -> Why:
+    return _core.Why(CancelationReason.DISCONNECTED, CLIENT_GONE)
 
 
 def _awaits_continue(scope: Scope) -> bool:

@@ -10,7 +10,6 @@ from hother.cancelable.core.exceptions import CancelationError
 from hother.cancelable.core.lengths import seconds
 from hother.cancelable.core.models import CancelationReason
 from hother.cancelable.core.token import CancelationToken
-from hother.cancelable.sources._jobs import Job
 from hother.cancelable.sources._watches import Watch
 from hother.cancelable.sources.base import CancelationSource
 
@@ -35,7 +34,9 @@ if TYPE_CHECKING:
 
     from hother.cancelable._core import DeadlineHeaders
     from hother.cancelable.sources._hearers import Hearer
+    from hother.cancelable.sources._jobs import Ending
 
+    from ._connection import Connection
     from ._policy import Policy
 
 FUNCTION_STACK = "fastapi_function_astack"
@@ -153,22 +154,49 @@ class OfRequest(CancelationSource):
 
 
 class _Watching(Watch):
-    __slots__ = ("_exchange", "_operation")
+    __slots__ = ("_exchange", "_operation", "_reader")
 
     def __init__(self, source: OfRequest, hearer: Any):
         super().__init__(source, hearer)
         self._exchange = source.exchange
         self._operation: Cancelable = hearer.operation
+        self._reader: _Reader | None = None
         self._exchange.hold(self._operation)
 
     def stop(self) -> None:
         super().stop()
-        self._exchange.let_go(self._operation)
-
-    def jobs(self) -> Iterator[Job]:
         exchange = self._exchange
-        if exchange.operation is None and not exchange.holders and exchange.connection.is_at_work:
-            job = Job(exchange.connection.close, "stops watching a request")
-            job.start()
-            yield job
+        exchange.let_go(self._operation)
+        connection = exchange.connection
+        if exchange.operation is None and not exchange.holders:
+            connection.stop()
+            if connection.is_ending:
+                self._reader = _Reader(connection)
+
+    def jobs(self) -> Iterator[Ending]:
+        if self._reader is not None:
+            yield self._reader
         yield from super().jobs()
+
+
+class _Reader:
+    """The reader of a request that was told to stop, as one of the jobs that an operation waits for."""
+
+    __slots__ = ("_connection",)
+
+    name = "the reader of a request"
+
+    def __init__(self, connection: Connection):
+        self._connection = connection
+
+    @property
+    def is_over(self) -> bool:
+        """Whether it has."""
+        return not self._connection.is_ending
+
+    async def wait(self) -> None:
+        """Waits until it has."""
+        await self._connection.stopped()
+
+    def stop(self) -> None:
+        """It was told."""

@@ -88,7 +88,12 @@ class RequestCancelationMiddleware:
         name, metadata = name_and_metadata(scope)
         exchange.operation = Cancelable(None, name, None, metadata)
         work = _work(self.app, scope, exchange, send, limit)
-        await outlasting(work, name, exchange.give_up, exchange.is_detached)
+        try:
+            await outlasting(work, name, exchange.give_up, exchange.is_detached)
+        finally:
+            # It has mostly ended while the work's own end came here.
+            if exchange.connection.is_ending:
+                await exchange.connection.stopped()
 
 
 RequestCancellationMiddleware = RequestCancelationMiddleware
@@ -107,7 +112,11 @@ async def _work(
                 exchange.limit(limit)
             exchange.serving.exchanges.add(exchange)
             exchange.watch()
-            await app(scope, exchange.connection.receive, exchange.send)
+            try:
+                await app(scope, exchange.connection.receive, exchange.send)
+            except Exception:
+                exchange.failed()
+                raise
     except CancelationError as error:
         if exchange.is_started:
             if not exchange.is_client_gone:
@@ -117,4 +126,4 @@ async def _work(
     finally:
         exchange.serving.left(exchange)
         listening.deregister()
-        await exchange.end()
+        exchange.end_soon()

@@ -9,7 +9,7 @@ from anyio import CancelScope
 
 from hother.cancelable.utils.logging import get_logger
 
-from ._jobs import Job, ended
+from ._jobs import Ending, ended
 from ._watches import ByHand, Watch
 
 if TYPE_CHECKING:
@@ -74,7 +74,7 @@ class OfOperation:
     async def stop(self) -> None:
         """Stops all of them, the last one first, and waits for what is left of them."""
         self._is_over = True
-        jobs: list[Job] = []
+        jobs: list[Ending] = []
         while self._watches:
             watch = self._watches.pop()
             watch.stop()

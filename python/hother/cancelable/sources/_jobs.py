@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import sys
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Protocol
 
 import anyio
 from anyio import CancelScope
@@ -73,7 +73,25 @@ class Job:
                 self._over.set()
 
 
-async def ended(jobs: Iterable[Job]) -> None:
+class Ending(Protocol):
+    """What is waited for: a job, or something like it."""
+
+    @property
+    def name(self) -> str:
+        """What it is called."""
+
+    @property
+    def is_over(self) -> bool:
+        """Whether it is."""
+
+    async def wait(self) -> None:
+        """Waits until it is."""
+
+    def stop(self) -> None:
+        """Has it end soon."""
+
+
+async def ended(jobs: Iterable[Ending]) -> None:
     """Waits until these are over, whatever is cancelled meanwhile; one that takes too long is left."""
     waiting = [job for job in jobs if not job.is_over]
     is_cancelled = False

@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from hother.cancelable._core import Why
 
     from ._hearers import Hearer
+    from ._jobs import Ending
     from .base import CancelationSource
 
 _log = get_logger(__name__)
@@ -66,7 +67,7 @@ class Watch:
         with suppress(ValueError):
             self.source._watches.remove(self)
 
-    def jobs(self) -> Iterator[Job]:
+    def jobs(self) -> Iterator[Ending]:
         """What has to be over before it has ended."""
         yield from self._owed
 
@@ -88,7 +89,7 @@ class InTask(Watch):
         super().stop()
         self._job.stop()
 
-    def jobs(self) -> Iterator[Job]:
+    def jobs(self) -> Iterator[Ending]:
         yield self._job
         yield from super().jobs()
 
@@ -136,7 +137,7 @@ class ByHand(Watch):
         if not self.is_started.is_set():
             self._job.stop()
 
-    def jobs(self) -> Iterator[Job]:
+    def jobs(self) -> Iterator[Ending]:
         yield self._job
         yield from super().jobs()
 

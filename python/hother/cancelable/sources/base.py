@@ -14,7 +14,7 @@ from hother.cancelable.core.models import CancelationReason
 from hother.cancelable.utils.logging import get_logger
 
 from ._hearers import Hearer, OfScope
-from ._jobs import Job, ended
+from ._jobs import Ending, ended
 from ._watches import ByHand, InTask, Watch, driven
 
 if TYPE_CHECKING:
@@ -81,7 +81,7 @@ class CancelationSource(ABC):
 
     async def stop_monitoring(self) -> None:
         """Ends what `start_monitoring` began, and waits for what is left of it."""
-        jobs: list[Job] = []
+        jobs: list[Ending] = []
         for watch in self._driven_for(self._driver()):
             watch.stop()
             jobs.extend(watch.jobs())

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from hother.cancelable.core.token import CancelationToken
 
     from ._hearers import Hearer
-    from ._jobs import Job
+    from ._jobs import Ending
 
 
 class CompositeSource(CancelationSource):
@@ -134,7 +134,7 @@ class _Parts(Watch):
         for part in reversed(self._parts):
             part.stop()
 
-    def jobs(self) -> Iterator[Job]:
+    def jobs(self) -> Iterator[Ending]:
         for part in self._parts:
             yield from part.jobs()
         yield from super().jobs()
