@@ -1,11 +1,13 @@
 //! [`sse`], server-sent events that say why they end.
 
+use std::convert::Infallible;
 use std::fmt;
 use std::future::{Pending, pending};
 use std::pin::Pin;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::task::{Context, Poll, Waker};
+use std::time::Duration;
 
 use axum::body::{Body, HttpBody};
 use axum::response::sse::{Event, KeepAlive, Sse};
@@ -15,6 +17,9 @@ use cancelable::{Cancellation, Operation, Reason, Shield};
 use futures_core::Stream;
 use futures_util::StreamExt;
 use http_body::{Frame, SizeHint};
+use tokio::runtime::Handle;
+use tokio::sync::oneshot;
+use tokio::time::timeout;
 
 type BoxError = Box<dyn std::error::Error + Send + Sync>;
 
@@ -95,6 +100,7 @@ where
                 is_last,
                 operation: self.operation,
                 shield: None,
+                last_word: None,
             })
         })
     }
@@ -119,17 +125,33 @@ struct Events {
     operation: Operation,
     /// Open while it waits for an event: what has no grace would be dropped before it could say why.
     shield: Option<Pin<Box<Shield<Pending<()>>>>>,
+    /// Keeps the shield after the last event, for as long as this is there.
+    last_word: Option<oneshot::Sender<Infallible>>,
 }
 
 impl Events {
-    fn wait_shielded(&mut self) {
-        if self.shield.is_none() {
+    fn open_shield(&mut self) -> Pin<Box<Shield<Pending<()>>>> {
+        self.shield.take().unwrap_or_else(|| {
             let mut shield = Box::pin(self.operation.shield(pending()));
             // It is open from its first poll on, and has nothing to be woken for.
             let _ = shield
                 .as_mut()
                 .poll(&mut Context::from_waker(Waker::noop()));
-            self.shield = Some(shield);
+            shield
+        })
+    }
+
+    /// What is put around this body, such as compression, may have to poll once more to know that it is over. A client that does not
+    /// read holds that up, and so the shield for no longer than a while.
+    fn stay_for_last_word(&mut self) {
+        let shield = self.open_shield();
+        let (here, gone) = oneshot::channel();
+        if let Ok(runtime) = Handle::try_current() {
+            self.last_word = Some(here);
+            drop(runtime.spawn(async move {
+                let _ = timeout(LAST_WORD, gone).await;
+                drop(shield);
+            }));
         }
     }
 }
@@ -144,22 +166,22 @@ impl HttpBody for Events {
     ) -> Poll<Option<Result<Frame<Bytes>, axum::Error>>> {
         let this = &mut *self;
         let Some(body) = &mut this.body else {
+            this.last_word = None;
             return Poll::Ready(None);
         };
         let polled = Pin::new(body).poll_frame(cx);
-        // Relaxed: it is set by what was polled just now.
-        let is_over = match &polled {
-            Poll::Ready(Some(Ok(_))) => this.is_last.load(Ordering::Relaxed),
-            Poll::Ready(None | Some(Err(_))) => true,
-            Poll::Pending => false,
-        };
-        if is_over {
-            this.body = None;
-        }
-        if polled.is_ready() {
-            this.shield = None;
-        } else {
-            this.wait_shielded();
+        match &polled {
+            // Relaxed: it is set by what was polled just now.
+            Poll::Ready(Some(Ok(_))) if this.is_last.load(Ordering::Relaxed) => {
+                this.body = None;
+                this.stay_for_last_word();
+            }
+            Poll::Ready(Some(Ok(_))) => this.shield = None,
+            Poll::Ready(None | Some(Err(_))) => {
+                this.body = None;
+                this.shield = None;
+            }
+            Poll::Pending => this.shield = Some(this.open_shield()),
         }
         polled
     }
@@ -183,3 +205,6 @@ impl<S> fmt::Debug for EventsOfOperation<S> {
             .finish_non_exhaustive()
     }
 }
+
+/// How long the end of a response may take after its last event.
+const LAST_WORD: Duration = Duration::from_secs(5);

@@ -5,6 +5,9 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use axum::Router;
+use axum::body::Body;
+use axum::middleware::map_response;
+use axum::response::Response;
 use axum::response::sse::{Event, KeepAlive};
 use axum::routing::get;
 use cancelable::{OperationStatus, Reason, Registry};
@@ -113,6 +116,28 @@ async fn a_stream_that_is_cancelled_says_why_and_is_complete() {
             assert_eq!(end.cancellation.unwrap().reason(), reason);
             assert_eq!(end.items, 2);
         }
+    }
+}
+
+/// What is put around a body, such as compression, has to be polled once more to know that it is over.
+#[tokio::test]
+async fn the_last_word_gets_through_what_hides_the_end_of_a_body() {
+    let hides = map_response(async |response: Response| {
+        response.map(|body| Body::from_stream(body.into_data_stream()))
+    });
+    let (layer, mut ends) = heard(layer().timeout(Duration::from_millis(50)));
+    let handler = async |op: CurrentOperation| sse(&op, stream::pending::<Result<_, Infallible>>());
+    let app = Router::new()
+        .route("/", get(handler))
+        .layer(hides)
+        .layer(layer);
+    let service = Service::start(app).await;
+    for client in clients() {
+        let text = whole_text(&client, service.url("/")).await;
+        let expected = "event: cancelled\ndata: timed out after 50ms\n\n";
+        assert_eq!(text.as_deref(), Some(expected));
+        let why = ends.next().await.cancellation.unwrap();
+        assert_eq!(why.reason(), Reason::Timeout);
     }
 }
 
