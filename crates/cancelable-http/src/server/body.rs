@@ -67,7 +67,7 @@ impl<B: Body> ResponseBody<B> {
     /// What says as much of itself, and has no frame: not every server sees to that after a HEAD request.
     pub(super) fn unsent(self) -> Self
     where
-        B: Body<Error: Into<BoxError>>,
+        B: Body<Data: Send + 'static, Error: Into<BoxError>>,
     {
         let (frame, hint) = (None, self.size_hint());
         Kind::Whole { frame, hint }.into()
@@ -83,7 +83,10 @@ impl<B: Body> ResponseBody<B> {
     }
 
     /// What is yet to come, and was announced by these header fields.
-    pub(super) fn driven(mut driving: Driving<B::Data>, headers: &HeaderMap) -> Self {
+    pub(super) fn driven(mut driving: Driving<B::Data>, headers: &HeaderMap) -> Self
+    where
+        B::Data: Send + 'static,
+    {
         let mut slot = driving.exchange.lock();
         let ready = slot.frame.take();
         let (hint, rest) = (slot.hint, slot.rest);
@@ -92,6 +95,7 @@ impl<B: Body> ResponseBody<B> {
         let announced = announced.and_then(|length| length.to_str().ok()?.parse().ok());
         let left = announced.or_else(|| hint.exact());
         driving.has_all = left == Some(0);
+        driving.park();
         let driven = Driven {
             driving,
             ready,
@@ -104,7 +108,7 @@ impl<B: Body> ResponseBody<B> {
     }
 }
 
-impl<D: Buf> Driven<D> {
+impl<D: Buf + Send + 'static> Driven<D> {
     fn poll_frame(&mut self, cx: &mut Context<'_>) -> Poll<Option<Result<Frame<D>, BoxError>>> {
         if let Some(frame) = self.ready.take() {
             self.hint = self.rest;
@@ -150,7 +154,7 @@ impl<D: Buf> Driven<D> {
 
 impl<B> Body for ResponseBody<B>
 where
-    B: Body<Error: Into<BoxError>>,
+    B: Body<Data: Send + 'static, Error: Into<BoxError>>,
 {
     type Data = B::Data;
     type Error = BoxError;

@@ -1,7 +1,6 @@
 //! Who drives a request's operation: the response's future, then its body, and a task of its own once the server has let go.
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
-use std::pin::Pin;
 use std::sync::Arc;
 use std::task::{Context, Poll, Waker};
 use std::thread;
@@ -10,16 +9,15 @@ use cancelable::{Operation, Reason};
 use tokio::runtime::Handle;
 
 use super::Disconnect;
-use super::exchange::{Exchange, Reader, Stage};
+use super::exchange::{Exchange, Reader};
+use super::parking::{Found, Run};
 use super::relay::Stop;
-
-/// The future of an operation's run.
-type Run = Pin<Box<dyn Future<Output = Result<(), Stop>> + Send>>;
 
 /// The run of a request's operation, for whoever polls it. Dropped before the response was complete, the client has left.
 pub(super) struct Driving<D> {
-    /// `None` once there is nothing more to drive here. Its end owes nothing to the one who reads.
+    /// `None` once there is nothing more to drive here, or it is parked.
     run: Option<Run>,
+    is_parked: bool,
     pub(super) exchange: Arc<Exchange<D>>,
     /// Whether all that was announced of the response has been handed over.
     pub(super) has_all: bool,
@@ -32,42 +30,72 @@ impl<D> Driving<D> {
     {
         Self {
             run: Some(Box::pin(run)),
+            is_parked: false,
             exchange,
             has_all: false,
         }
     }
 
+    /// Has a task see to it as well that the operation ends in time, since the server may not read for long.
+    pub(super) fn park(&mut self)
+    where
+        D: Send + 'static,
+    {
+        if let Some(run) = self.run.take() {
+            self.exchange.park(run);
+            self.is_parked = true;
+        }
+    }
+
+    /// Takes it for good.
+    fn take(&mut self) -> Option<Run> {
+        self.is_parked = false;
+        let parked = self.exchange.leave();
+        self.run.take().or(parked)
+    }
+}
+
+impl<D: Send + 'static> Driving<D> {
     /// Goes on, until the response is complete or never will be. What there is of it lies in the exchange.
     ///
     /// What the operation does after that, such as waiting for its tasks, it does in a task of its own.
     pub(super) fn poll(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), Stop>> {
+        self.exchange.read_by(cx.waker());
         // Taken, so that one that panics is not polled again.
-        let Some(mut run) = self.run.take() else {
-            return Poll::Ready(Err(Stop::Panicked));
+        let was_parked = std::mem::take(&mut self.is_parked);
+        let mut run = match self.run.take() {
+            Some(run) => run,
+            None if !was_parked => return Poll::Ready(Err(Stop::Panicked)),
+            None => match self.exchange.take_run() {
+                Found::Run(run) => run,
+                Found::Nothing => {
+                    self.is_parked = true;
+                    return Poll::Pending;
+                }
+                Found::Ended(ended) => {
+                    drop(self.take());
+                    return Poll::Ready(ended);
+                }
+            },
         };
-        if let Poll::Ready(ended) = run.as_mut().poll(cx) {
+        let waker = Waker::from(Arc::clone(&self.exchange));
+        if let Poll::Ready(ended) = run.as_mut().poll(&mut Context::from_waker(&waker)) {
+            drop(self.take());
             return Poll::Ready(ended);
         }
-        let slot = self.exchange.lock();
-        let stage = slot.stage;
-        let operation = match stage {
-            Stage::Cut => slot.operation.clone(),
-            Stage::Working | Stage::Done | Stage::Panicked => None,
-        };
-        drop(slot);
-        let why = operation.and_then(|operation| operation.cancellation());
-        match (stage, why) {
-            (Stage::Done, _) if is_on_a_runtime() => {
+        match self.exchange.known_end() {
+            Some(ended) if is_on_a_runtime() => {
+                drop(self.take());
                 hand_over(run);
-                Poll::Ready(Ok(()))
+                Poll::Ready(ended)
             }
-            (Stage::Cut, Some(why)) if is_on_a_runtime() => {
-                hand_over(run);
-                Poll::Ready(Err(Stop::Cancelled(why)))
-            }
-            // A panic goes on from here, once the operation has ended.
             _ => {
-                self.run = Some(run);
+                self.is_parked = was_parked;
+                if was_parked {
+                    self.exchange.put_back(run);
+                } else {
+                    self.run = Some(run);
+                }
                 Poll::Pending
             }
         }
@@ -76,7 +104,11 @@ impl<D> Driving<D> {
 
 impl<D> Drop for Driving<D> {
     fn drop(&mut self) {
-        let Some(run) = self.run.take() else { return };
+        let is_parked = self.is_parked;
+        let run = self.take();
+        if run.is_none() && !is_parked {
+            return;
+        }
         let mut slot = self.exchange.lock();
         slot.reader = match self.has_all {
             true => Reader::HasAll,
@@ -86,8 +118,10 @@ impl<D> Drop for Driving<D> {
         let (disconnect, operation) = (slot.disconnect, slot.operation.clone());
         drop(slot);
         drop(unwanted);
-        // One that has not begun has nothing to stop.
-        let Some(operation) = operation else { return };
+        // One that has not begun has nothing to stop, and one that the task has is about to end.
+        let (Some(run), Some(operation)) = (run, operation) else {
+            return;
+        };
         if self.has_all {
             return finish(run);
         }

@@ -15,6 +15,7 @@ use http::response::Parts;
 use http_body::{Frame, SizeHint};
 use parking_lot::{Mutex, MutexGuard};
 
+use super::parking::Parking;
 use super::{BoxError, Disconnect};
 
 /// See the module's documentation.
@@ -36,6 +37,7 @@ pub(super) struct Slot<D> {
     pub(super) disconnect: Disconnect,
     /// `None` before it runs, and when its work is done.
     pub(super) operation: Option<Operation>,
+    pub(super) parking: Parking,
 }
 
 /// What the service gave: the head of a response, or an error of its own.
@@ -79,6 +81,7 @@ impl<D> Exchange<D> {
                 reader: Reader::Reads,
                 disconnect,
                 operation: None,
+                parking: Parking::default(),
             }),
         }
     }

@@ -61,7 +61,7 @@ impl<F, B: Body> ResponseFuture<F, B> {
 impl<F, B, E> Future for ResponseFuture<F, B>
 where
     F: Future<Output = Result<Response<B>, E>>,
-    B: Body<Data: From<Bytes>, Error: Into<BoxError>>,
+    B: Body<Data: From<Bytes> + Send + 'static, Error: Into<BoxError>>,
     E: 'static,
 {
     type Output = Result<Response<ResponseBody<B>>, E>;

@@ -50,7 +50,8 @@ use crate::{DeadlineHeaders, Shutdown};
 #[derive(Clone, Debug, Default)]
 #[must_use = "a layer does nothing until it is put around a service"]
 pub struct CancelableLayer {
-    config: Config,
+    /// Shared, since axum puts a layer around its service anew for each request.
+    config: Arc<Config>,
 }
 
 impl CancelableLayer {
@@ -61,14 +62,14 @@ impl CancelableLayer {
 
     /// How long a request may take, from its start to the last frame of its response; of several the least counts.
     pub fn timeout(mut self, limit: Duration) -> Self {
-        let config = &mut self.config;
+        let config = self.config();
         config.timeout = Some(config.timeout.map_or(limit, |own| own.min(limit)));
         self
     }
 
     /// What a client that goes away does to its operation: [`Disconnect::Cancel`] unless said.
     pub fn disconnect(mut self, disconnect: Disconnect) -> Self {
-        self.config.disconnect = disconnect;
+        self.config().disconnect = disconnect;
         self
     }
 
@@ -79,7 +80,7 @@ impl CancelableLayer {
         mut self,
         name: impl Fn(&RequestHead<'_>) -> String + Send + Sync + 'static,
     ) -> Self {
-        self.config.name = Some(Arc::new(name));
+        self.config().name = Some(Arc::new(name));
         self
     }
 
@@ -94,7 +95,7 @@ impl CancelableLayer {
         K: Into<String>,
         V: Into<Value>,
     {
-        self.config.metadata = Some(Arc::new(move |head| {
+        self.config().metadata = Some(Arc::new(move |head| {
             let facts = describe(head).into_iter();
             facts
                 .map(|(key, value)| (key.into(), value.into()))
@@ -110,26 +111,26 @@ impl CancelableLayer {
 
     /// The same in a registry of the program's own.
     pub fn registered_in(mut self, registry: &Registry) -> Self {
-        self.config.registries.push(registry.clone());
+        self.config().registries.push(registry.clone());
         self
     }
 
     /// Lets clients set a time limit by these headers. None is read unless this is said, and none lengthens what the server says.
     pub fn deadline_headers(mut self, headers: DeadlineHeaders) -> Self {
-        self.config.deadlines = Some(headers);
+        self.config().deadlines = Some(headers);
         self
     }
 
     /// Links operations to `shutdown`: asked to stop as it begins, with its grace; a request that comes after that is answered
     /// with 503 and `Retry-After`, and no service is called.
     pub fn shutdown(mut self, shutdown: &Shutdown) -> Self {
-        self.config.shutdown = Some(shutdown.clone());
+        self.config().shutdown = Some(shutdown.clone());
         self
     }
 
     /// When a client that is turned away by a shutdown may come again: 1 second unless said.
     pub fn retry_after(mut self, delay: Duration) -> Self {
-        self.config.retry_after = Some(delay);
+        self.config().retry_after = Some(delay);
         self
     }
 
@@ -139,8 +140,14 @@ impl CancelableLayer {
         mut self,
         finish: impl Fn(Cancelable, &RequestHead<'_>) -> Cancelable + Send + Sync + 'static,
     ) -> Self {
-        self.config.plans.push(Arc::new(finish));
+        self.config().plans.push(Arc::new(finish));
         self
+    }
+}
+
+impl CancelableLayer {
+    fn config(&mut self) -> &mut Config {
+        Arc::make_mut(&mut self.config)
     }
 }
 
@@ -148,6 +155,6 @@ impl<S> Layer<S> for CancelableLayer {
     type Service = CancelableService<S>;
 
     fn layer(&self, inner: S) -> Self::Service {
-        CancelableService::new(inner, Arc::new(self.config.clone()))
+        CancelableService::new(inner, Arc::clone(&self.config))
     }
 }

@@ -9,6 +9,7 @@ mod exchange;
 mod future;
 mod head;
 mod layer;
+mod parking;
 mod relay;
 mod service;
 

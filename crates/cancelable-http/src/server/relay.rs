@@ -139,6 +139,7 @@ where
             return Poll::Ready(Ok(()));
         }
         this.work.set(Work::Streaming { body });
+        this.exchange.make_token();
         // What knows its length mostly is there: then all of it goes out at once.
         if is_known {
             return stream(this.work, this.exchange, cx);
@@ -218,6 +219,15 @@ impl<D> Exchange<D> {
         let text = text.unwrap_or_else(|_| "an error that panics as it is shown".to_owned());
         self.lock().failure = Some(error);
         Stop::Body(text)
+    }
+
+    /// Has the operation wait at its token. Where there is none yet, whoever cancels it makes one first, and wakes the driver so that it
+    /// waits there; and nobody may drive it then.
+    fn make_token(&self) {
+        let operation = self.lock().operation.clone();
+        if let Some(operation) = operation {
+            operation.token();
+        }
     }
 
     /// All that there is was put here. The handle goes, so that an operation which nobody else can see ends quickly.

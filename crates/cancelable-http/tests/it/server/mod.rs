@@ -8,6 +8,7 @@ mod hostile;
 mod in_process;
 mod owing;
 mod policies;
+mod stalled;
 mod storm;
 
 use std::convert::Infallible;

@@ -328,7 +328,8 @@ async fn law_w3_a_limit_of_a_layer_inside_another_holds_while_the_body_streams()
             Ok::<_, Infallible>(stalled("first", ()))
         }));
         let server = serve_service(outer.layer(service)).await;
-        let mut socket = sent(&server, GET).await;
+        let closing = GET.replace("\r\n\r\n", "\r\nconnection: close\r\n\r\n");
+        let mut socket = sent(&server, &closing).await;
         let all = super::read_to_end(&mut socket).await;
         assert_eq!(reason(&end(&mut ends).await), Some(Reason::Timeout));
         if all.contains("first") {
