@@ -6,6 +6,7 @@ mod broken;
 mod disconnects;
 mod hostile;
 mod in_process;
+mod kept;
 mod owing;
 mod policies;
 mod stalled;
