@@ -3,6 +3,7 @@
 mod closing;
 mod leaving;
 mod messages;
+mod storm;
 
 use axum::Router;
 use axum::extract::ws::Message as Sent;
