@@ -16,11 +16,11 @@ pub(super) async fn close(shared: &Shared, operation: &Operation) {
 }
 
 async fn shake_hands(shared: &Shared, operation: &Operation) {
-    let is_gone = shared.gone().is_some();
+    let is_said = shared.gone().is_some() || shared.is_closed();
     let mut stream = shared.stream.lock().await;
-    if !is_gone {
+    if !is_said {
         let frame = frame(operation.cancellation().as_ref());
-        // One that was closed by hand takes no second frame, and then all is said.
+        // A client that has gone just now needs none.
         let _ = shared
             .sink
             .lock()

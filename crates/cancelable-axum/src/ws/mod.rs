@@ -45,6 +45,7 @@
 //! The reason in the frame is the message of the cancel, as much as fits; of a panic nothing is told.
 
 mod closing;
+mod leaving;
 mod pump;
 mod receive;
 mod send;

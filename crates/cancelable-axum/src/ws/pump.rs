@@ -4,7 +4,6 @@ use std::future::poll_fn;
 
 use axum::extract::ws::Message;
 use cancelable::{Cancellation, Operation, Reason};
-use cancelable_http::Disconnect;
 use futures_util::StreamExt;
 
 use super::shared::{Gone, Shared};
@@ -14,7 +13,7 @@ use super::shared::{Gone, Shared};
 /// # Cancel safety
 ///
 /// Dropped, it has lost no message: what was read lies in the inbox.
-pub(super) async fn pump(shared: &Shared, operation: &Operation, disconnect: Disconnect) {
+pub(super) async fn pump(shared: &Shared, operation: &Operation) {
     let mut stream = shared.stream.lock().await;
     let gone = loop {
         poll_fn(|cx| shared.poll_room(cx)).await;
@@ -24,33 +23,14 @@ pub(super) async fn pump(shared: &Shared, operation: &Operation, disconnect: Dis
                 break Gone { why, close };
             }
             Some(Ok(message)) => shared.put(message),
-            Some(Err(error)) => {
-                let why = Cancellation::new(Reason::Disconnected)
-                    .with_message(format!("the client has disconnected: {error}"));
-                break Gone { why, close: None };
-            }
+            Some(Err(error)) => break Gone::because_of(&error),
             None => {
                 let why = Cancellation::new(Reason::Disconnected);
                 break Gone { why, close: None };
             }
         }
     };
-    let why = gone.why.clone();
-    shared.leave(gone);
-    leave(operation, why, disconnect);
+    shared.client_left(operation, gone);
     // The answer to a close frame goes out as the stream is polled on.
     while let Some(Ok(_)) = stream.next().await {}
-}
-
-fn leave(operation: &Operation, why: Cancellation, disconnect: Disconnect) {
-    match disconnect {
-        Disconnect::Grace(grace) => operation.grace_on(Reason::Disconnected, grace),
-        Disconnect::Detach => {
-            operation.set_metadata("disconnected", true);
-            return;
-        }
-        Disconnect::Ignore => return,
-        _ => {}
-    }
-    operation.cancel_with(why);
 }

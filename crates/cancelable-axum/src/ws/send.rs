@@ -7,7 +7,7 @@ use axum::extract::ws::{CloseFrame, Message};
 use cancelable::{Cancellation, Operation, Reason};
 use futures_util::SinkExt;
 
-use super::shared::Shared;
+use super::shared::{Gone, Shared};
 
 /// The half of a [`Socket`](super::Socket) that messages go to.
 pub struct Sender {
@@ -53,12 +53,20 @@ impl Sender {
         if let Some(gone) = self.shared.gone() {
             return Err(gone.why);
         }
+        let message = message.into();
         let mut sink = self.shared.sink.lock().await;
-        let sent = sink.send(message.into()).await;
-        sent.map_err(|error| match self.shared.gone() {
-            Some(gone) => gone.why,
-            None => Cancellation::new(Reason::Disconnected)
-                .with_message(format!("the message was not sent: {error}")),
+        if self.shared.is_closed() {
+            let why = Cancellation::new(Reason::Disconnected);
+            return Err(why.with_message("nothing is sent after the socket was closed"));
+        }
+        if matches!(message, Message::Close(_)) {
+            self.shared.set_closed();
+        }
+        sink.send(message).await.map_err(|error| {
+            let gone = Gone::because_of(&error);
+            let why = gone.why.clone();
+            self.shared.client_left(&self.operation, gone);
+            self.shared.gone().map_or(why, |gone| gone.why)
         })
     }
 

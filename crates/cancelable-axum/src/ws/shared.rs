@@ -7,10 +7,13 @@
 //! 3. **No foreign code under the lock**: wakers are cloned before it is taken, and woken and dropped after it.
 
 use std::collections::VecDeque;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::task::{Context, Poll, Waker};
 
 use axum::extract::ws::{CloseFrame, Message, WebSocket};
 use cancelable::Cancellation;
+use cancelable_http::Disconnect;
+use futures_util::StreamExt;
 use futures_util::stream::{SplitSink, SplitStream};
 use parking_lot::Mutex;
 
@@ -19,6 +22,9 @@ pub const READ_AHEAD: usize = 64 * 1024;
 
 /// See the module's documentation.
 pub(super) struct Shared {
+    pub(super) disconnect: Disconnect,
+    /// Whether the program has closed it by hand.
+    is_closed: AtomicBool,
     inbox: Mutex<Inbox>,
     pub(super) sink: tokio::sync::Mutex<SplitSink<WebSocket, Message>>,
     /// Held by the pump while it runs, and by the closer after that.
@@ -44,8 +50,11 @@ pub(super) struct Gone {
 }
 
 impl Shared {
-    pub(super) fn new(sink: SplitSink<WebSocket, Message>, stream: SplitStream<WebSocket>) -> Self {
+    pub(super) fn new(socket: WebSocket, disconnect: Disconnect) -> Self {
+        let (sink, stream) = socket.split();
         Self {
+            disconnect,
+            is_closed: AtomicBool::new(false),
             inbox: Mutex::default(),
             sink: sink.into(),
             stream: stream.into(),
@@ -77,15 +86,26 @@ impl Shared {
         }
     }
 
-    /// Nothing more comes. The first word of that counts.
-    pub(super) fn leave(&self, gone: Gone) {
+    pub(super) fn set_closed(&self) {
+        // Relaxed, as where it is asked: the client answers to what was sent after this.
+        self.is_closed.store(true, Ordering::Relaxed);
+    }
+
+    pub(super) fn is_closed(&self) -> bool {
+        self.is_closed.load(Ordering::Relaxed)
+    }
+
+    /// Nothing more comes; says whether that was not known before.
+    pub(super) fn leave(&self, gone: Gone) -> bool {
         let mut inbox = self.inbox.lock();
+        let is_first = inbox.gone.is_none();
         inbox.gone.get_or_insert(gone);
         let receiver = inbox.receiver.take();
         drop(inbox);
         if let Some(receiver) = receiver {
             receiver.wake();
         }
+        is_first
     }
 
     pub(super) fn gone(&self) -> Option<Gone> {

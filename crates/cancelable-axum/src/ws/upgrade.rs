@@ -11,7 +11,6 @@ use axum::extract::{FromRequestParts, MatchedPath};
 use axum::response::Response;
 use cancelable::{Cancelable, Cancellation, Operation};
 use cancelable_http::{Disconnect, Shutdown};
-use futures_util::StreamExt;
 use futures_util::future::{Either, select};
 use http::request::Parts;
 
@@ -111,8 +110,7 @@ where
     Fut: Future<Output = Result<(), Cancellation>>,
 {
     let protocol = socket.protocol().cloned();
-    let (sink, stream) = socket.split();
-    let shared = Arc::new(Shared::new(sink, stream));
+    let shared = Arc::new(Shared::new(socket, disconnect));
     // In the operation, so that whoever waits for its end waits for that of the connection.
     let plan = plan.finalizer(2 * closing::LIMIT, {
         let shared = Arc::clone(&shared);
@@ -135,7 +133,7 @@ where
             protocol,
         };
         let served = pin!(serve(socket, op.clone()));
-        let pumped = pin!(pump(&shared, &op, disconnect));
+        let pumped = pin!(pump(&shared, &op));
         match select(served, pumped).await {
             Either::Left((served, _)) => served,
             // The client has left; whether that ends the operation was said.

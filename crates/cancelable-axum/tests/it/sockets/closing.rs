@@ -149,7 +149,13 @@ async fn what_was_closed_by_hand_is_closed_so() {
         async |mut socket: Socket, _| {
             let reason = "as it pleases".into();
             let frame = axum::extract::ws::CloseFrame { code: 4000, reason };
-            socket.close(frame).await
+            socket.close(frame).await?;
+            // The client answers, and that is no disconnect.
+            let answered = socket.recv().await.unwrap_err();
+            assert_eq!(answered.reason(), Reason::Disconnected);
+            assert!(socket.send("too late").await.is_err());
+            tokio::task::yield_now().await;
+            Ok(())
         },
     )
     .await;
@@ -159,7 +165,11 @@ async fn what_was_closed_by_hand_is_closed_so() {
         (u16::from(frame.code), frame.reason.as_str()),
         (4000, "as it pleases")
     );
-    assert_eq!(ends.next().await.status, OperationStatus::Completed);
+    let end = ends.next().await;
+    assert_eq!(
+        (end.status, end.cancellation),
+        (OperationStatus::Completed, None)
+    );
 }
 
 /// A client that takes nothing, not even the close frame, holds nobody up for long.

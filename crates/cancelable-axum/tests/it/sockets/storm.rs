@@ -18,6 +18,9 @@ use crate::support::bounded;
 const CLIENTS: u64 = 300;
 const AT_ONCE: usize = 16;
 
+/// The task that accepts, and the one in which axum waits for the shutdown.
+const OF_THE_SERVICE: usize = 2;
+
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn each_of_many_sockets_ends_once_and_leaves_nothing_hammer() {
     let registry = Registry::new();
@@ -31,7 +34,7 @@ async fn each_of_many_sockets_ends_once_and_leaves_nothing_hammer() {
             loop {
                 let message = socket.recv().await?;
                 received += 1;
-                if received % 5 == 0 {
+                if received.is_multiple_of(5) {
                     // Work that nobody receives beside.
                     let nap = tokio::time::sleep(Duration::from_millis(2));
                     op.shield(nap).await;
@@ -44,9 +47,6 @@ async fn each_of_many_sockets_ends_once_and_leaves_nothing_hammer() {
         },
     )
     .await;
-    // Those that accept.
-    let metrics = Handle::current().metrics();
-    let before = metrics.num_alive_tasks();
     let mut clients = JoinSet::new();
     for seed in 0..CLIENTS {
         while clients.len() >= AT_ONCE {
@@ -70,8 +70,9 @@ async fn each_of_many_sockets_ends_once_and_leaves_nothing_hammer() {
     );
     assert_eq!(registry.count(&Filter::new()), 0);
     // Whoever served them is gone too.
+    let metrics = Handle::current().metrics();
     bounded(async {
-        while metrics.num_alive_tasks() > before {
+        while metrics.num_alive_tasks() > OF_THE_SERVICE {
             tokio::task::yield_now().await;
         }
     })
