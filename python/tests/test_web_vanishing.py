@@ -4,6 +4,8 @@ import asyncio
 import functools
 from typing import Annotated
 
+import h2.connection
+import h2.events
 import pytest
 from fastapi import Depends, FastAPI, Request
 
@@ -107,3 +109,78 @@ async def test_what_nobody_would_send_in_good_faith_is_answered_as_without_us(se
         request = functools.partial(iter, [each])
         without = await web.over_the_wire(web.http_alone(app), server, options, request)
         assert await web.over_the_wire(ours, server, options, request) == without
+
+
+class Http2:
+    """A client of HTTP/2 on one connection, without TLS: as much of one as it takes to reset a stream."""
+
+    def __init__(self, reader, writer):
+        self.reader, self.writer = reader, writer
+        self.connection = h2.connection.H2Connection()
+        self.connection.initiate_connection()
+        self.bodies = {}
+        self.over = {}
+
+    def ask(self, path):
+        stream = self.connection.get_next_available_stream_id()
+        self.bodies[stream], self.over[stream] = b"", asyncio.Event()
+        head = [(":method", "GET"), (":path", path), (":scheme", "http"), (":authority", "here")]
+        self.connection.send_headers(stream, head, end_stream=True)
+        self.flush()
+        return stream
+
+    def reset(self, stream):
+        self.connection.reset_stream(stream, 8)
+        self.flush()
+
+    def flush(self):
+        self.writer.write(self.connection.data_to_send())
+
+    async def read(self):
+        while data := await self.reader.read(65536):
+            for event in self.connection.receive_data(data):
+                if isinstance(event, h2.events.DataReceived):
+                    self.bodies[event.stream_id] += event.data
+                elif isinstance(event, h2.events.StreamEnded):
+                    self.over[event.stream_id].set()
+            self.flush()
+
+
+def test_law_w2_a_stream_that_is_reset_cancels_its_own_request_alone():
+    """With HTTP/2 a client leaves one request, and goes on with the others of the connection."""
+    loops.run("asyncio", one_of_two_streams)
+
+
+async def one_of_two_streams():
+    app = FastAPI()
+    app.add_middleware(RequestCancelationMiddleware)
+    started, ended, go_on = asyncio.Event(), asyncio.Event(), asyncio.Event()
+    reasons = []
+
+    @app.get("/leaves")
+    async def leaves():
+        started.set()
+        try:
+            await asyncio.sleep(3600)
+        finally:
+            reasons.append(current_operation()._asked().reason)
+            ended.set()
+
+    @app.get("/stays")
+    async def stays():
+        await go_on.wait()
+        return "done"
+
+    async with served(app, "hypercorn") as port, web.connected(port) as connection:
+        client = Http2(*connection)
+        reading = asyncio.create_task(client.read())
+        staying, leaving = client.ask("/stays"), client.ask("/leaves")
+        await wait_for(started)
+        client.reset(leaving)
+        await wait_for(ended)
+        go_on.set()
+        await wait_for(client.over[staying])
+        assert client.bodies[staying] == b'"done"'
+        reading.cancel()
+        await asyncio.wait({reading})
+    assert reasons == [CancelationReason.DISCONNECTED]

@@ -5,7 +5,7 @@ from datetime import datetime, timedelta
 from typing import assert_type
 
 import httpx
-from fastapi import WebSocket
+from fastapi import FastAPI, Request, WebSocket
 from fastapi.responses import StreamingResponse
 
 from hother.cancelable import (
@@ -22,7 +22,13 @@ from hother.cancelable import (
 )
 from hother.cancelable.integrations.fastapi import (
     CancelableWebSocket,
+    DeadlineHeaders,
+    RequestCancelationMiddleware,
+    cancelable_dependency,
     cancelable_streaming_response,
+    get_request_token,
+    shutdown,
+    with_cancelation,
 )
 from hother.cancelable.integrations.httpx import CancelableTransport, SyncCancelableTransport
 
@@ -119,6 +125,33 @@ async def web(operation: Cancelable, websocket: WebSocket, items: AsyncIterator[
     httpx.AsyncClient(transport=CancelableTransport(header="grpc-timeout"))
     httpx.Client(transport=CancelableTransport())  # type: ignore[arg-type]
     httpx.Client(transport=SyncCancelableTransport(httpx.HTTPTransport()))
+
+
+async def requests(request: Request) -> None:
+    assert_type(await cancelable_dependency(request, timeout=5.0), Cancelable)
+    assert_type(cancelable_dependency(timeout=30.0), Callable[[Request], Awaitable[Cancelable]])
+    cancelable_dependency(disconnect="stop")  # type: ignore[call-overload]
+    assert_type(get_request_token(request), CancelationToken)
+    app = FastAPI()
+    app.add_middleware(
+        RequestCancelationMiddleware,
+        default_timeout=30.0,
+        disconnect=("grace", 5.0),
+        deadlines=DeadlineHeaders(own=True, at_most=20.0),
+    )
+    async with shutdown(app, grace=timedelta(seconds=10)) as ending:
+        report = await ending.begin()
+        assert_type(report.still_running, tuple[OperationContext, ...])
+
+    @app.get("/it")
+    @with_cancelation(timeout=5.0, disconnect="detach")
+    async def it(cancel: Cancelable) -> str:
+        return cancel.operation_id
+
+
+def graces() -> None:
+    Cancelable(grace={CancelationReason.SHUTDOWN: 10, CancelationReason.TIMEOUT: timedelta(1)})
+    Cancelable(grace={"shutdown": 10})  # type: ignore[dict-item]
 
 
 def misuse() -> None:
