@@ -43,7 +43,7 @@ impl Context {
     #[new]
     #[pyo3(signature = (*args, **_fields), text_signature = "(**data)")]
     fn new(args: &Bound<'_, PyTuple>, _fields: Option<&Bound<'_, PyDict>>) -> Self {
-        let handed = args.get_item(0).ok();
+        let handed = args.iter().next();
         let handed = handed.and_then(|handed| handed.cast_into::<Handed>().ok());
         Self {
             record: match handed {

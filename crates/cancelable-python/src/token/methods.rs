@@ -24,7 +24,7 @@ impl Token {
     #[new]
     #[pyo3(signature = (*args, **_data), text_signature = "(**data)")]
     fn new(args: &Bound<'_, PyTuple>, _data: Option<&Bound<'_, PyDict>>) -> Self {
-        let around = args.get_item(0).ok();
+        let around = args.iter().next();
         let around = around.and_then(|it| it.cast_into::<Around>().ok());
         Self {
             core: around.map_or_else(CancellationToken::new, |it| it.get().core.clone()),
