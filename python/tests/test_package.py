@@ -26,6 +26,19 @@ print([it for it in ("anyio", "asyncio", "inspect", "json", "logging") if it in 
     assert said.strip() == "[]"
 
 
+def test_where_asyncio_is_there_all_that_an_operation_needs_is_too():
+    """Else a fork that comes while a thread imports it leaves the child with a lock that nobody gives back."""
+    said = run_python(
+        """
+import asyncio, sys
+from hother.cancelable import Cancelable
+names = ("closing", "extras", "leaving", "raised", "callbacks", "streams")
+print([it for it in names if f"hother.cancelable.core.{it}" not in sys.modules])
+"""
+    )
+    assert said == "[]\n"
+
+
 def test_each_name_is_there_is_listed_and_is_kept():
     said = run_python(
         """

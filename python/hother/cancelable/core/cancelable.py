@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import functools
+import sys
 from contextlib import asynccontextmanager
 from typing import TYPE_CHECKING, Any, Literal, ParamSpec, Self, TypeVar
 
@@ -337,8 +338,13 @@ def load_what_ends_one() -> None:
     nothing can be imported.
     """
     global close, close_elsewhere  # noqa: PLW0603, since they are imported once for the process
+    from . import extras  # noqa: F401, PLC0415, as above
     from .closing import close, close_elsewhere  # noqa: PLC0415
 
+
+if "asyncio" in sys.modules:
+    # Then it costs little, and no fork can come while another thread is about it, and leave the child with a lock of an import.
+    load_what_ends_one()
 
 # What `_leave` gives.
 _NOT_ENTERED, _QUIETLY, _ELSEWHERE, _STRANDED = 0, 1, 3, 4
