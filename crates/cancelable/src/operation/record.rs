@@ -279,9 +279,11 @@ impl Record {
             Ending::Cancelled => (CANCELLED, None),
             Ending::Failed(error) => (FAILED, Some(error)),
         };
+        // Subscribers are told of an ask here: they are somebody else's code, not to be called under the lock.
+        self.notice_ask();
         let mut callbacks = self.change(|changing| {
             let at = Instant::now();
-            let asked = self.asked_before(at);
+            let asked = self.noticed_before(at);
             changing.is_closed = true;
             changing.end = Some(End { at, asked });
             changing.error = error;

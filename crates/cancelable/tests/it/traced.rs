@@ -2,6 +2,7 @@
 
 use std::fmt::Debug;
 use std::future::pending;
+use std::sync::{Arc, Mutex};
 
 use cancelable::{Cancelable, CancellationToken, Operation, Progress};
 use tracing::field::{Field, Visit};
@@ -156,4 +157,34 @@ async fn a_subscriber_may_do_anything_to_the_operation_it_hears_of() {
         })
         .await;
     assert!(outcome.is_err());
+}
+
+#[test]
+fn a_subscriber_may_ask_an_operation_that_finished_although_it_was_asked_to_stop() {
+    struct Asking(Arc<Mutex<Option<Operation>>>);
+    impl<S: Subscriber> Layer<S> for Asking {
+        fn on_record(&self, _: &Id, _: &Record<'_>, _: Context<'_, S>) {
+            let operation = self.0.lock().unwrap().clone().expect("it has begun");
+            assert!(operation.context().cancellation.is_some());
+        }
+    }
+    // On a thread of its own: what is wrong here hangs.
+    let (tell, told) = std::sync::mpsc::channel();
+    std::thread::spawn(move || {
+        let heard_of = Arc::new(Mutex::new(None));
+        let asking = Registry::default().with(Asking(Arc::clone(&heard_of)));
+        let _subscribed = tracing::subscriber::set_default(asking);
+        let runtime = tokio::runtime::Builder::new_current_thread();
+        let outcome = { runtime }
+            .build()
+            .unwrap()
+            .block_on(Cancelable::new().run(async |op| {
+                op.token().cancel();
+                *heard_of.lock().unwrap() = Some(op);
+                "finished anyway"
+            }));
+        tell.send(outcome).unwrap();
+    });
+    let outcome = told.recv_timeout(secs(20)).expect("it does not hang");
+    assert_eq!(outcome, Ok("finished anyway"));
 }

@@ -220,7 +220,13 @@ impl Record {
         &self,
         moment: Instant,
     ) -> Option<(Cancellation, Duration)> {
-        let Asked { why, noticed } = self.asked()?;
+        self.notice_ask();
+        self.noticed_before(moment)
+    }
+
+    /// The same, if that was [noticed](Self::notice_ask).
+    pub(super) fn noticed_before(&self, moment: Instant) -> Option<(Cancellation, Duration)> {
+        let Asked { why, noticed } = self.late.get()?.asked.get()?;
         let by_machine = why.instant().elapsed();
         let by_runtime = moment.saturating_duration_since(*noticed);
         let age = moment.saturating_duration_since(self.start);
