@@ -4,9 +4,15 @@ import asyncio
 
 import pytest
 
+from hother.cancelable.integrations import _connection
 from hother.cancelable.integrations._connection import READ_AHEAD, Connection
 from support.loops import settle
 from support.serving import wait_for
+
+
+@pytest.fixture(autouse=True)
+def look_at_once(monkeypatch):
+    monkeypatch.setattr(_connection, "LOOK_AFTER", 0)
 
 
 class Wire:

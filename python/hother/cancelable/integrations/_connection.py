@@ -30,6 +30,9 @@ _log = get_logger(__name__)
 READ_AHEAD = 65536
 """How many bytes are read that nobody has asked for. The message in which the limit is reached still counts as one."""
 
+LOOK_AFTER = 0.005
+"""How many seconds pass before it is looked for the client's leaving."""
+
 _MESSAGE_WEIGHT = 256
 """What each message weighs beside its bytes, so that a body in single bytes is bounded, too."""
 
@@ -110,15 +113,18 @@ class Connection:
             await self._news()
 
     def watch(self) -> None:
-        """Has the client's leaving be seen without anybody receiving, from the loop's next turn on."""
+        """Has the client's leaving be seen without anybody receiving, from `LOOK_AFTER` seconds on."""
         self._is_watching = True
         self._watch_soon()
 
     def response_began(self) -> None:
-        """No reading makes a server say "100 Continue" from now on."""
+        """No reading makes a server say "100 Continue" from now on; and a response that takes long is one that streams."""
         self._may_read = True
         if self._is_watching:
-            self._watch_soon()
+            if self._soon is not None:
+                self._soon.cancel()
+                self._soon = None
+            self._watch_soon(0)
 
     def tell(self) -> None:
         """Has waiting consumers look again, since `holds_back` was changed."""
@@ -175,10 +181,12 @@ class Connection:
             self._is_broken_off = True
             self._task.cancel()
 
-    def _watch_soon(self) -> None:
-        # Not before the loop's next turn: most requests have been answered by then, and cost no task.
+    def _watch_soon(self, after: float | None = None) -> None:
+        # Not at once: most requests have been answered by then, and cost no task.
         if self._may_read and self._soon is None and self._task is None and not self.is_gone:
-            self._soon = asyncio.get_running_loop().call_soon(self._begin)
+            self._soon = asyncio.get_running_loop().call_later(
+                LOOK_AFTER if after is None else after, self._begin
+            )
 
     def _begin(self) -> None:
         self._soon = None
