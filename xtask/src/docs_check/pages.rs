@@ -1,4 +1,4 @@
-//! README.md stays short, and no page's Rust goes untested.
+//! README.md stays short, no page's Rust goes untested, and no merge is left half done.
 
 use super::Problem;
 use super::markdown::code_languages;
@@ -7,6 +7,7 @@ use super::tree::Tree;
 pub(super) fn check(tree: &Tree) -> Vec<Problem> {
     let mut problems = Vec::new();
     problems.extend(too_long(tree));
+    problems.extend(half_merged(tree));
     problems.extend(tree.markdown.iter().filter_map(|(page, text)| {
         let has_rust = code_languages(text).into_iter().any(is_rust);
         (is_guide(page) && has_rust && !is_doctest(page, tree)).then(|| {
@@ -21,6 +22,16 @@ fn too_long(tree: &Tree) -> Option<Problem> {
     let lines = tree.markdown.get(README)?.lines().count();
     let what = format!("{lines} lines: keep it under {README_LIMIT}, and move the rest to docs/");
     (lines >= README_LIMIT).then(|| Problem::new(README, lines, what))
+}
+
+/// What a merge leaves where two changes met; compilers find it in code.
+fn half_merged(tree: &Tree) -> impl Iterator<Item = Problem> {
+    tree.markdown.iter().flat_map(|(page, text)| {
+        let lines = text.lines().enumerate();
+        let marked =
+            lines.filter(|(_, line)| line.starts_with("<<<<<<< ") || line.starts_with(">>>>>>> "));
+        marked.map(|(at, _)| Problem::new(page, at + 1, "a merge was left half done here"))
+    })
 }
 
 fn is_guide(page: &str) -> bool {
@@ -62,6 +73,13 @@ mod tests {
         check_pages("README.md", &"line\n".repeat(99), "", 0);
         check_pages("README.md", &"line\n".repeat(100), "", 1);
         check_pages("CHANGELOG.md", &"line\n".repeat(100), "", 0);
+    }
+
+    #[test]
+    fn a_merge_that_was_left_half_done_is_found() {
+        let merged = "<<<<<<< main\none\n=======\nother\n>>>>>>> branch\n";
+        check_pages("DESIGN.md", merged, "", 2);
+        check_pages("DESIGN.md", "A << B\n======\n", "", 0);
     }
 
     #[test]
