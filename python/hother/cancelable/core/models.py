@@ -150,3 +150,6 @@ _TERMINAL = frozenset(
 _RUNNING = frozenset(
     {OperationStatus.RUNNING, OperationStatus.CANCELLING, OperationStatus.SHIELDED}
 )
+
+# The native module looks the class up once: now, and not while another thread forks, whose child would wait for that for ever.
+OperationContext()._snapshot()
