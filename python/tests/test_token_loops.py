@@ -303,3 +303,47 @@ finally:
 @pytest.mark.skipif(not hasattr(os, "fork"), reason="there is no fork here")
 def test_law_p7_after_a_fork_nothing_inherited_is_waited_for():
     assert run_python(FORK) == "True\n"
+
+
+# A thread is about to find what is looked up once, as another forks.
+FORK_IN_A_LOOK = """
+import os, threading
+from hother.cancelable import CancelationToken
+from hother.cancelable.utils import logging
+
+found = logging.get_logger
+looks, may_go_on = threading.Event(), threading.Event()
+
+def get_logger(name):
+    looks.set()
+    assert may_go_on.wait(30)
+    return found(name)
+
+def fails(token):
+    raise ValueError("on purpose, so that it is logged")
+
+def cancel():
+    token = CancelationToken()
+    token.on_cancel(fails)
+    return token.cancel_sync()
+
+logging.get_logger = get_logger
+thread = threading.Thread(target=cancel)
+thread.start()
+assert looks.wait(30)
+
+import warnings
+warnings.simplefilter("ignore", DeprecationWarning)
+child = os.fork()
+if not child:
+    logging.get_logger = found
+    os._exit(0 if cancel() else 1)
+print(os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]))
+may_go_on.set()
+thread.join()
+"""
+
+
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="there is no fork here")
+def test_law_p7_what_a_thread_was_about_to_find_is_found_by_the_child():
+    assert run_python(FORK_IN_A_LOOK) == "0\n"

@@ -12,6 +12,7 @@ mod deadlines;
 mod done;
 mod exit;
 mod fork;
+mod found;
 mod ids;
 mod log;
 mod loops;

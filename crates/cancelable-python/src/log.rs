@@ -1,8 +1,9 @@
 //! What went wrong where nobody can be told: it is logged, under `hother.cancelable`.
 
 use pyo3::prelude::*;
-use pyo3::sync::PyOnceLock;
 use pyo3::types::PyDict;
+
+use crate::found::Found;
 
 /// Logs `error`, with its traceback. A logger that fails itself is reported as the interpreter reports what it cannot raise.
 pub(crate) fn error(py: Python<'_>, text: &str, error: &PyErr) {
@@ -12,8 +13,8 @@ pub(crate) fn error(py: Python<'_>, text: &str, error: &PyErr) {
 }
 
 fn try_error(py: Python<'_>, text: &str, error: &PyErr) -> PyResult<()> {
-    static LOGGER: PyOnceLock<Py<PyAny>> = PyOnceLock::new();
-    let logger = LOGGER.get_or_try_init(py, || {
+    static LOGGER: Found<Py<PyAny>> = Found::new();
+    let logger = LOGGER.or_look(py, || {
         let logging = py.import("hother.cancelable.utils.logging")?;
         logging
             .call_method1("get_logger", ("hother.cancelable",))

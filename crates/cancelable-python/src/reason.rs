@@ -3,12 +3,13 @@
 use cancelable_core::Reason;
 use pyo3::exceptions::PyTypeError;
 use pyo3::prelude::*;
-use pyo3::sync::PyOnceLock;
 use pyo3::types::PyString;
+
+use crate::found::Found;
 
 /// The member for `reason`.
 pub(crate) fn to_python(py: Python<'_>, reason: Reason) -> PyResult<Bound<'_, PyAny>> {
-    let members = MEMBERS.get_or_try_init(py, || {
+    let members = MEMBERS.or_look(py, || {
         let class = class(py)?;
         Reason::ALL
             .iter()
@@ -44,8 +45,8 @@ pub(crate) fn is_member(given: &Bound<'_, PyAny>) -> PyResult<bool> {
 }
 
 fn class(py: Python<'_>) -> PyResult<&Bound<'_, PyAny>> {
-    static CLASS: PyOnceLock<Py<PyAny>> = PyOnceLock::new();
+    static CLASS: Found<Py<PyAny>> = Found::new();
     CLASS.import(py, "hother.cancelable.core.models", "CancelationReason")
 }
 
-static MEMBERS: PyOnceLock<Vec<(Reason, Py<PyAny>)>> = PyOnceLock::new();
+static MEMBERS: Found<Vec<(Reason, Py<PyAny>)>> = Found::new();

@@ -6,14 +6,13 @@ use std::time::{Duration, Instant};
 
 use parking_lot::Mutex;
 use pyo3::exceptions::{PyKeyboardInterrupt, PyRuntimeError};
-use pyo3::intern;
 use pyo3::prelude::*;
-use pyo3::sync::PyOnceLock;
 use pyo3::types::{PyDict, PyString, PyWeakrefMethods, PyWeakrefReference};
 
 use super::mailbox::{Mailbox, Postman};
 use super::timers::Timers;
 use crate::exit::Flight;
+use crate::found::{Found, word};
 use crate::{fork, log};
 
 /// A loop, by a handle that does not keep it alive, and the letters that lie in wait for it.
@@ -160,9 +159,7 @@ impl Home {
     /// How many cancels of this task are under way, as asyncio counts them; trio has no such thing.
     pub(crate) fn cancels_of(&self, py: Python<'_>, task: &Py<PyAny>) -> PyResult<u32> {
         match self.0.kind {
-            Kind::Asyncio => task
-                .call_method0(py, intern!(py, "cancelling"))?
-                .extract(py),
+            Kind::Asyncio => task.call_method0(py, word!(py, "cancelling"))?.extract(py),
             Kind::Trio => Ok(0),
         }
     }
@@ -209,7 +206,7 @@ impl Home {
     /// The time by the loop's clock, in seconds.
     pub(crate) fn time(&self, py: Python<'_>) -> PyResult<f64> {
         let time = match self.0.kind {
-            Kind::Asyncio => self.here(py)?.call_method0(intern!(py, "time"))?,
+            Kind::Asyncio => self.here(py)?.call_method0(word!(py, "time"))?,
             Kind::Trio => py.import("trio")?.call_method0("current_time")?,
         };
         time.extract()
@@ -321,12 +318,12 @@ fn running(py: Python<'_>) -> PyResult<Option<(Kind, Bound<'_, PyAny>)>> {
 }
 
 fn running_asyncio(py: Python<'_>) -> PyResult<Bound<'_, PyAny>> {
-    static RUNNING: PyOnceLock<Py<PyAny>> = PyOnceLock::new();
+    static RUNNING: Found<Py<PyAny>> = Found::new();
     RUNNING.import(py, "asyncio", "_get_running_loop")?.call0()
 }
 
 fn current_task_of_asyncio(py: Python<'_>) -> PyResult<&Bound<'_, PyAny>> {
-    static TASK: PyOnceLock<Py<PyAny>> = PyOnceLock::new();
+    static TASK: Found<Py<PyAny>> = Found::new();
     TASK.import(py, "asyncio", "current_task")
 }
 
@@ -350,10 +347,10 @@ fn is_in_task_of_trio(token: &Bound<'_, PyAny>) -> PyResult<bool> {
 
 /// `trio.lowlevel`, if the program has imported it.
 fn trio(py: Python<'_>) -> PyResult<Option<Bound<'_, PyAny>>> {
-    static MODULES: PyOnceLock<Py<PyDict>> = PyOnceLock::new();
-    static NAME: PyOnceLock<Py<PyString>> = PyOnceLock::new();
+    static MODULES: Found<Py<PyDict>> = Found::new();
+    static NAME: Found<Py<PyString>> = Found::new();
     let modules = MODULES.import(py, "sys", "modules")?;
-    let name = NAME.get_or_init(py, || PyString::intern(py, "trio.lowlevel").unbind());
+    let name = NAME.word(py, "trio.lowlevel");
     modules.get_item(name)
 }
 
@@ -376,7 +373,7 @@ fn is_open(asyncio_loop: &Bound<'_, PyAny>) -> bool {
 }
 
 fn empty_context(py: Python<'_>) -> PyResult<Bound<'_, PyAny>> {
-    static CONTEXT: PyOnceLock<Py<PyAny>> = PyOnceLock::new();
+    static CONTEXT: Found<Py<PyAny>> = Found::new();
     CONTEXT.import(py, "contextvars", "Context")?.call0()
 }
 

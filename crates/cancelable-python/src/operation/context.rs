@@ -7,14 +7,13 @@ use std::sync::Arc;
 use std::time::SystemTime;
 
 use pyo3::exceptions::PyTypeError;
-use pyo3::intern;
 use pyo3::prelude::*;
-use pyo3::sync::PyOnceLock;
 use pyo3::types::{PyDict, PyTuple, PyType};
 
 use super::record::{Fields, Moment, Record};
 use super::status::Status;
 use super::told;
+use crate::found::{Found, word};
 use crate::reason;
 use crate::text::Text;
 
@@ -27,7 +26,7 @@ pub(crate) struct Context {
 impl Context {
     /// A context that shows `record`: of the class that programs know.
     pub(crate) fn around(py: Python<'_>, record: Arc<Record>) -> PyResult<Py<PyAny>> {
-        static CLASS: PyOnceLock<Py<PyType>> = PyOnceLock::new();
+        static CLASS: Found<Py<PyType>> = Found::new();
         let class = CLASS.import(py, "hother.cancelable.core.models", "OperationContext")?;
         let handed = Py::new(py, Handed(record))?;
         Ok(class.call_method1("__new__", (class, handed))?.unbind())
@@ -56,9 +55,9 @@ impl Context {
     #[pyo3(signature = (**data))]
     fn __init__(slf: &Bound<'_, Self>, data: Option<Bound<'_, PyDict>>) -> PyResult<()> {
         let py = slf.py();
-        if data.is_some() || !slf.getattr(intern!(py, "_own_fields"))?.is_none() {
+        if data.is_some() || !slf.getattr(word!(py, "_own_fields"))?.is_none() {
             let data = data.unwrap_or_else(|| PyDict::new(py));
-            slf.call_method1(intern!(py, "_fill"), (data,))?;
+            slf.call_method1(word!(py, "_fill"), (data,))?;
         }
         Ok(())
     }

@@ -9,13 +9,13 @@ use std::task::Wake;
 
 use cancelable_core::Reason;
 use parking_lot::Mutex;
-use pyo3::intern;
 use pyo3::prelude::*;
 
 use super::graces::{Grace, Graces};
 use super::native::Native;
 use super::record::Record;
 use super::told;
+use crate::found::word;
 use crate::loops::{Home, Timer};
 
 /// See the module's documentation.
@@ -137,14 +137,14 @@ impl Delivery {
         };
         let message = told::message(&why);
         for task in &tasks {
-            task.call_method1(py, intern!(py, "cancel"), (&message,))?;
+            task.call_method1(py, word!(py, "cancel"), (&message,))?;
         }
         if self.is_enclosed && told::is_by_parent(&why) {
             return Ok(());
         }
         match &self.scope {
             Scope::Given(scope) => {
-                scope.call_method1(py, intern!(py, "cancel"), (message,))?;
+                scope.call_method1(py, word!(py, "cancel"), (message,))?;
                 Ok(())
             }
             Scope::Native(native) => native.cancel(py, self, message),
@@ -163,7 +163,7 @@ impl Delivery {
             }
         };
         if let Some(scope) = late {
-            scope.call_method0(py, intern!(py, "cancel"))?;
+            scope.call_method0(py, word!(py, "cancel"))?;
         }
         Ok(())
     }

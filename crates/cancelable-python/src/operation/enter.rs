@@ -6,7 +6,6 @@ use std::task::{Context, Waker};
 use cancelable_core::{CancellationToken, Origin, Reason, WakerSlot};
 use pyo3::exceptions::PyRuntimeError;
 use pyo3::prelude::*;
-use pyo3::sync::PyOnceLock;
 
 use super::Operation;
 use super::delivery::{Delivery, Scope};
@@ -14,6 +13,7 @@ use super::graces::Graces;
 use super::native::Native;
 use super::record::Record;
 use super::run::Running;
+use crate::found::Found;
 use crate::loops::{Home, Timer};
 use crate::registry::Registry;
 
@@ -246,8 +246,8 @@ impl Operation {
 
 /// Has the Python half import what an operation ends with, once.
 fn load_what_ends_one(py: Python<'_>) -> PyResult<()> {
-    static LOADED: PyOnceLock<()> = PyOnceLock::new();
-    LOADED.get_or_try_init(py, || {
+    static LOADED: Found<()> = Found::new();
+    LOADED.or_look(py, || {
         let cancelable = py.import("hother.cancelable.core.cancelable")?;
         cancelable.call_method0("load_what_ends_one").map(drop)
     })?;

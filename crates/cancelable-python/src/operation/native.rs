@@ -12,10 +12,10 @@
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
 
-use pyo3::intern;
 use pyo3::prelude::*;
 
 use super::delivery::{Delivery, Scope};
+use crate::found::word;
 
 /// See the module's documentation. Touched on the loop's thread alone, so every access is relaxed.
 #[derive(Debug, Default)]
@@ -60,7 +60,7 @@ impl Native {
         self.delivered.fetch_add(1, Ordering::Relaxed);
         let message = message.unwrap_or_default();
         let task = delivery.task.bind(py);
-        task.call_method1(intern!(py, "cancel"), (message,))?;
+        task.call_method1(word!(py, "cancel"), (message,))?;
         Ok(())
     }
 
@@ -94,7 +94,7 @@ impl Native {
     pub(super) fn leave(&self, py: Python<'_>, task: &Py<PyAny>) -> PyResult<()> {
         self.close();
         for _ in 0..self.delivered.swap(0, Ordering::Relaxed) {
-            task.call_method0(py, intern!(py, "uncancel"))?;
+            task.call_method0(py, word!(py, "uncancel"))?;
         }
         Ok(())
     }

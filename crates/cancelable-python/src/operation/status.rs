@@ -2,7 +2,8 @@
 
 use pyo3::exceptions::PyValueError;
 use pyo3::prelude::*;
-use pyo3::sync::PyOnceLock;
+
+use crate::found::Found;
 
 /// `Timeout` is only for contexts that a program makes by hand, `Shielded` for the handle of a shielded section.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -58,8 +59,8 @@ impl Status {
 }
 
 fn members(py: Python<'_>) -> PyResult<&'static [Py<PyAny>]> {
-    static MEMBERS: PyOnceLock<Vec<Py<PyAny>>> = PyOnceLock::new();
-    let members = MEMBERS.get_or_try_init(py, || {
+    static MEMBERS: Found<Vec<Py<PyAny>>> = Found::new();
+    let members = MEMBERS.or_look(py, || {
         let class = py
             .import("hother.cancelable.core.models")?
             .getattr("OperationStatus")?;

@@ -30,7 +30,6 @@ use std::sync::atomic::{AtomicBool, AtomicU64};
 use parking_lot::Mutex;
 use pyo3::call::PyCallArgs;
 use pyo3::exceptions::{PyRuntimeError, PyStopAsyncIteration, PyStopIteration};
-use pyo3::intern;
 use pyo3::prelude::*;
 use pyo3::types::{PyDict, PySet, PyTuple};
 use pyo3::{PyTraverseError, PyVisit};
@@ -38,6 +37,7 @@ use pyo3::{PyTraverseError, PyVisit};
 use self::interval::interval;
 use self::kept::Kept;
 use self::step::{Step, driver_of, error_of, is_async_generator, next, stop_iteration};
+use crate::found::word;
 use crate::operation::{Operation, Record};
 
 /// See the module's documentation.
@@ -97,7 +97,7 @@ impl Stream {
             closes_source: !is_generator && source.hasattr("aclose")?,
             is_generator,
             keeps: keep > 0,
-            anext: source.getattr(intern!(source.py(), "__anext__"))?.unbind(),
+            anext: source.getattr(word!(source.py(), "__anext__"))?.unbind(),
             source: source.unbind(),
             open,
             every,
@@ -146,7 +146,7 @@ impl Stream {
             return Self::__next__(slf);
         }
         Self::drive(slf, |awaited| {
-            awaited.call_method1(intern!(py, "send"), (value,))
+            awaited.call_method1(word!(py, "send"), (value,))
         })
     }
 
@@ -154,7 +154,7 @@ impl Stream {
     fn throw(slf: &Bound<'_, Self>, raised: Bound<'_, PyTuple>) -> PyResult<Py<PyAny>> {
         let py = slf.py();
         Self::drive(slf, |awaited| {
-            match awaited.getattr_opt(intern!(py, "throw"))? {
+            match awaited.getattr_opt(word!(py, "throw"))? {
                 Some(throw) => throw.call1(raised),
                 // A plain iterator hears of nothing, and the error is raised where it is awaited.
                 None => Err(error_of(&raised)?),
@@ -171,7 +171,7 @@ impl Stream {
         let Some(step) = step else {
             return Ok(());
         };
-        match step.awaited.bind(py).getattr_opt(intern!(py, "close"))? {
+        match step.awaited.bind(py).getattr_opt(word!(py, "close"))? {
             Some(close) => close.call0().map(drop),
             None => Ok(()),
         }
@@ -180,7 +180,7 @@ impl Stream {
     /// What closes the source, when awaited, and leaves what came with the operation.
     fn aclose<'py>(slf: &Bound<'py, Self>) -> PyResult<Bound<'py, PyAny>> {
         let py = slf.py();
-        let helpers = py.import(intern!(py, "hother.cancelable.core.streams"))?;
+        let helpers = py.import(word!(py, "hother.cancelable.core.streams"))?;
         helpers.getattr("stop")?.call1((slf,))
     }
 
@@ -328,7 +328,7 @@ impl Stream {
         let py = slf.py();
         let this = slf.get();
         let item = match this.keeps {
-            true => Some(given.value(py).getattr(intern!(py, "value"))?),
+            true => Some(given.value(py).getattr(word!(py, "value"))?),
             false => None,
         };
         this.is_driven.store(false, Relaxed);
@@ -343,7 +343,7 @@ impl Stream {
         if this.every == 0 || !count.is_multiple_of(this.every) {
             return Err(given);
         }
-        let item = given.value(py).getattr(intern!(py, "value"))?;
+        let item = given.value(py).getattr(word!(py, "value"))?;
         let reporting = this.call(py, "reporting", (slf, count, &item))?;
         Self::rest(slf, reporting, Some(item.unbind()))
     }
@@ -396,12 +396,12 @@ impl Stream {
         args: impl PyCallArgs<'py>,
     ) -> PyResult<Py<PyAny>> {
         let coroutine = helper(py, name)?.call1(args)?;
-        let awaited = coroutine.call_method0(intern!(py, "__await__"))?;
+        let awaited = coroutine.call_method0(word!(py, "__await__"))?;
         Ok(awaited.unbind())
     }
 }
 
 fn helper<'py>(py: Python<'py>, name: &str) -> PyResult<Bound<'py, PyAny>> {
-    py.import(intern!(py, "hother.cancelable.core.streams"))?
+    py.import(word!(py, "hother.cancelable.core.streams"))?
         .getattr(name)
 }

@@ -1,10 +1,10 @@
 //! One step of a stream: what is awaited for an item, and how Python drives that.
 
 use pyo3::exceptions::{PyAttributeError, PyBaseException, PyStopIteration, PyTypeError};
-use pyo3::intern;
 use pyo3::prelude::*;
-use pyo3::sync::PyOnceLock;
 use pyo3::types::PyTuple;
+
+use crate::found::{Found, word};
 
 /// What is awaited: what the source gave for its next item, or what is done once it has answered.
 pub(super) struct Step {
@@ -35,16 +35,16 @@ impl Step {
 /// What drives that which a source gave for an item, as `await` does.
 pub(super) fn driver_of(given: Bound<'_, PyAny>) -> PyResult<Bound<'_, PyAny>> {
     let py = given.py();
-    let error = match given.call_method0(intern!(py, "__await__")) {
+    let error = match given.call_method0(word!(py, "__await__")) {
         Err(error) if error.is_instance_of::<PyAttributeError>(py) => error,
         driver => return driver,
     };
-    if given.hasattr(intern!(py, "__await__"))? {
+    if given.hasattr(word!(py, "__await__"))? {
         return Err(error);
     }
     // A generator that `types.coroutine` has marked drives itself.
-    let inspect = py.import(intern!(py, "inspect"))?;
-    let is_awaitable = inspect.call_method1(intern!(py, "isawaitable"), (&given,))?;
+    let inspect = py.import(word!(py, "inspect"))?;
+    let is_awaitable = inspect.call_method1(word!(py, "isawaitable"), (&given,))?;
     if is_awaitable.is_truthy()? {
         return Ok(given);
     }
@@ -66,12 +66,12 @@ pub(super) fn error_of(raised: &Bound<'_, PyTuple>) -> PyResult<PyErr> {
 
 /// `next`, which costs less to call than the method that it stands for.
 pub(super) fn next(py: Python<'_>) -> PyResult<&Bound<'_, PyAny>> {
-    static NEXT: PyOnceLock<Py<PyAny>> = PyOnceLock::new();
+    static NEXT: Found<Py<PyAny>> = Found::new();
     NEXT.import(py, "builtins", "next")
 }
 
 pub(super) fn is_async_generator(source: &Bound<'_, PyAny>) -> PyResult<bool> {
-    static CLASS: PyOnceLock<Py<PyAny>> = PyOnceLock::new();
+    static CLASS: Found<Py<PyAny>> = Found::new();
     let class = CLASS.import(source.py(), "types", "AsyncGeneratorType")?;
     Ok(source.get_type().is(class))
 }

@@ -11,11 +11,11 @@ use cancelable_core::{CancellationToken, Registration};
 use parking_lot::Mutex;
 use pyo3::exceptions::{PyException, PyRuntimeError};
 use pyo3::prelude::*;
-use pyo3::sync::PyOnceLock;
 use pyo3::types::{PyWeakrefMethods, PyWeakrefReference};
 use pyo3::{PyTraverseError, PyVisit};
 
 use super::Token;
+use crate::found::Found;
 use crate::log;
 use crate::loops::Home;
 
@@ -119,8 +119,8 @@ impl Listeners {
     /// Calls it; what it gives back to be awaited runs on the loop that it lives on, or where it lives on none, on this
     /// thread's.
     fn call(&self, py: Python<'_>, listener: Listener) -> PyResult<()> {
-        static START: PyOnceLock<Py<PyAny>> = PyOnceLock::new();
-        static LATER: PyOnceLock<Py<PyAny>> = PyOnceLock::new();
+        static START: Found<Py<PyAny>> = Found::new();
+        static LATER: Found<Py<PyAny>> = Found::new();
         let Some(token) = self.token.bind(py).upgrade() else {
             return Ok(());
         };

@@ -6,7 +6,6 @@ use cancelable_core::{CancellationToken, Reason};
 use parking_lot::Mutex;
 use pyo3::IntoPyObjectExt;
 use pyo3::exceptions::{PyTypeError, PyValueError};
-use pyo3::intern;
 use pyo3::prelude::*;
 use pyo3::types::{PyDict, PyString, PyTuple};
 use pyo3::{PyTraverseError, PyVisit};
@@ -14,6 +13,7 @@ use pyo3::{PyTraverseError, PyVisit};
 use super::listeners::{Kind, Telling};
 use super::said::{not_a_token, said};
 use super::{Around, CallbackRegistration, Token};
+use crate::found::word;
 use crate::operation::Why;
 use crate::reason;
 use crate::text::Text;
@@ -36,7 +36,7 @@ impl Token {
     #[pyo3(signature = (**data))]
     fn __init__(slf: &Bound<'_, Self>, data: Option<Bound<'_, PyDict>>) -> PyResult<()> {
         let py = slf.py();
-        if data.is_some() || !slf.getattr(intern!(py, "_own_fields"))?.is_none() {
+        if data.is_some() || !slf.getattr(word!(py, "_own_fields"))?.is_none() {
             let data = data.unwrap_or_else(|| PyDict::new(py));
             slf.call_method1("_fill", (data,))?;
         }

@@ -20,7 +20,6 @@ use std::sync::Arc;
 use cancelable_core::{Cancellation, CancellationToken, Reason, Registration};
 use parking_lot::Mutex;
 use pyo3::prelude::*;
-use pyo3::sync::PyOnceLock;
 use pyo3::types::PyString;
 
 pub(crate) use self::links::Links;
@@ -30,6 +29,7 @@ use self::given::Given;
 use self::links::Alive;
 use self::listeners::{Kind, Listener, Listeners, Telling};
 use self::said::cancellation;
+use crate::found::Found;
 use crate::loops::Home;
 
 /// A token: the base of `CancelationToken`.
@@ -75,7 +75,7 @@ pub(crate) fn linked_around(
     links: Links,
     parent: Option<String>,
 ) -> PyResult<Py<Token>> {
-    static CLASS: PyOnceLock<Py<PyAny>> = PyOnceLock::new();
+    static CLASS: Found<Py<PyAny>> = Found::new();
     let class = CLASS.import(py, "hother.cancelable.core.token", "LinkedCancelationToken")?;
     let core = core.clone();
     let made = class.call_method1("__new__", (class, Around { core }))?;
