@@ -4,13 +4,19 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import httpx
+from fastapi import FastAPI, Response
 
-from hother.cancelable import Cancelable, CancelationReason, CancelationToken, OperationStatus
-from hother.cancelable._core import DeadlineHeaders
-from hother.cancelable.integrations.asgi import RequestCancelationMiddleware
+from hother.cancelable import (
+    Cancelable,
+    CancelationReason,
+    OperationContext,
+    OperationStatus,
+    current_operation,
+)
+from hother.cancelable.integrations.fastapi import DeadlineHeaders, RequestCancelationMiddleware
 from hother.cancelable.integrations.httpx import CancelableTransport
 from support import web
 from support.relay import Relay, relay
@@ -27,23 +33,24 @@ class Middle:
 
     def __init__(self, port: int):
         self._url = f"http://127.0.0.1:{port}/work"
-        self._deadlines = DeadlineHeaders(own=True)
-        self.left: float | None = None
-        self.ended = asyncio.Event()
         self.operation: Cancelable | None = None
-        self.token: CancelationToken | None = None
+        self.left: float | None = None
+        self.over = asyncio.Event()
+        self.app = FastAPI()
+        self.app.get("/work")(self.work)
+        self.app.add_middleware(RequestCancelationMiddleware, deadlines=DeadlineHeaders(own=True))
 
-    async def __call__(self, scope: Any, receive: Any, send: Any) -> None:
-        self.left = self._deadlines.read(scope["headers"])
-        assert self.left is not None
-        self.token = scope["cancelation_token"]
-        try:
-            async with Cancelable.with_timeout(self.left) as self.operation:
-                async with httpx.AsyncClient(transport=CancelableTransport()) as client:
-                    answer = await client.get(self._url, timeout=None)
-                await web.answer(send, answer.content, status=answer.status_code)
-        finally:
-            self.ended.set()
+    async def work(self) -> Response:
+        self.operation = current_operation()
+        assert self.operation is not None
+        self.left = self.operation.remaining()
+        self.operation.on_cancel(self._is_over).on_complete(self._is_over)
+        async with httpx.AsyncClient(transport=CancelableTransport()) as client:
+            answer = await client.get(self._url, timeout=None)
+        return Response(answer.content, answer.status_code)
+
+    def _is_over(self, _context: OperationContext) -> None:
+        self.over.set()
 
 
 class Three:
@@ -60,27 +67,26 @@ class Three:
 
     def assert_middle_was_left(self) -> None:
         """That its client went away, and nothing else ended it."""
-        token, operation = self.middle.token, self.middle.operation
-        assert token is not None
-        assert operation is not None
-        assert token.reason is CancelationReason.DISCONNECTED
-        assert operation.context.status is OperationStatus.CANCELLED
-        assert operation.context.cancel_reason is CancelationReason.PARENT
+        assert self.middle.operation is not None
+        context = self.middle.operation.context
+        assert context.status is OperationStatus.CANCELLED
+        assert context.cancel_reason is CancelationReason.DISCONNECTED
 
     async def assert_none_is_left(self) -> None:
         """That nobody works for anybody any more."""
-        await wait_for(self.middle.ended)
+        await wait_for(self.middle.over)
         for service in (self.front, self.back):
             stopped = await web.exchanged(service.port, [web.head("DELETE", "/work")])
             assert stopped.endswith(b"\r\n\r\n0 stopped\n"), stopped
 
 
 @contextlib.asynccontextmanager
-async def three() -> AsyncIterator[Three]:
-    async with relay() as back:
+async def three(*arguments: str) -> AsyncIterator[Three]:
+    """Starts them, the last one with these arguments."""
+    async with relay(*arguments) as back:
         middle = Middle(back.port)
         async with (
-            served(RequestCancelationMiddleware(middle)) as port,
+            served(middle.app) as port,
             relay("--next", f"http://127.0.0.1:{port}/work", "--timeout", "20s") as front,
         ):
             yield Three(front, middle, back)
@@ -115,14 +121,12 @@ async def test_a_client_that_leaves_the_first_ends_all() -> None:
         services.assert_middle_was_left()
 
 
-async def test_a_deadline_of_the_client_ends_all() -> None:
-    async with three() as services:
-        request = web.head("GET", "/work", "X-Cancelable-Timeout-Ms: 400")
-        answer = await web.exchanged(services.front.port, [request])
+async def test_where_time_is_up_at_the_last_its_answer_goes_all_the_way() -> None:
+    async with three("--timeout", "300ms") as services:
+        answer = await web.exchanged(services.front.port, [web.head("GET", "/work")])
         assert answer.startswith(b"HTTP/1.1 504 "), answer
         front, middle, back = await services.begun()
-        assert 0.4 >= front > middle > back
-        # Who is first is a race: what is under way takes time of those before alone.
-        last = await services.back.line()
-        assert last == GONE or last.startswith("cancelled, Timeout: timed out after "), last
+        assert 20 >= front > middle > 0.3 >= back
+        assert await services.back.line() == "cancelled, Timeout: timed out after 300ms"
+        assert await services.front.line() == "Completed"
         await services.assert_none_is_left()
