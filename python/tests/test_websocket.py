@@ -524,3 +524,20 @@ async def test_one_that_is_cancelled_before_it_is_accepted_is_refused(server: st
         with pytest.raises(websockets.InvalidStatus) as refused:
             await websockets.connect(url(port))
     assert refused.value.response.status_code == 403
+
+
+@both
+async def test_one_that_sends_without_end_lets_the_client_be_seen_to_leave(server):
+    """What a server takes at once does not wait for anything, and so nobody else would run."""
+    seen = Seen()
+
+    async def body(socket):
+        while True:
+            await socket.send_text("x")
+
+    async with served(app(lambda it: seen.run(it, body)), server) as port:
+        async with websockets.connect(url(port)) as client:
+            assert await client.recv() == "x"
+            client.transport.abort()
+        await wait_for(seen.is_over)
+    assert seen.errors[-1].reason is CancelationReason.DISCONNECTED

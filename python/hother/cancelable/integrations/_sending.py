@@ -16,6 +16,7 @@ from hother.cancelable.utils.logging import get_logger
 
 from ._breaking import until_asked
 from ._requests import OfRequest
+from ._turns import Turns
 
 if TYPE_CHECKING:
     from starlette.types import Send
@@ -97,16 +98,11 @@ class Sending:
         self._is_whole = True
 
     async def _send_bodies(self) -> None:
-        loop = asyncio.get_running_loop()
-        others_wait_since = loop.time()
+        turns = Turns()
         async with aclosing(self._response.bodies()) as bodies:
             async for body in bodies:
                 await self._send_body(body)
-                # Neither a generator that computes nor a send to nobody waits for anything: the loop would never hear that the client
-                # is gone.
-                if loop.time() - others_wait_since > TURN:
-                    await asyncio.sleep(0)
-                    others_wait_since = loop.time()
+                await turns.pass_on()
 
     async def _send_body(self, body: bytes) -> None:
         await self._hand_over({"type": "http.response.body", "body": body, "more_body": True})
@@ -140,9 +136,6 @@ class Sending:
 
 SAYING_LIMIT = 1.0
 """How long a stream of events may take to hand over that it was cancelled, in seconds: the client may not read any more."""
-
-TURN = 0.001
-"""How long a stream may keep the loop to itself, in seconds."""
 
 EVENTS = "text/event-stream"
 

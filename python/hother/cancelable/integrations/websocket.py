@@ -18,6 +18,7 @@ from ._breaking import is_spared, until_asked
 from ._reading import ReadAhead
 from ._serving import serving
 from ._shutdown import shutdown_why
+from ._turns import Turns
 
 try:
     from starlette.websockets import WebSocket, WebSocketDisconnect, WebSocketState
@@ -68,6 +69,7 @@ class CancelableWebSocket:
     def __init__(self, websocket: Any, cancelable: Cancelable):
         self.websocket = websocket
         self.cancelable = cancelable
+        self._turns: Turns | None = None
         self._reading = _reading_of(websocket)
         if self._reading is not None:
             cancelable.add_source(_ClientGone(self._reading, self._is_closed_by_us))
@@ -156,15 +158,20 @@ class CancelableWebSocket:
         if operation.is_running and not (operation._is_asked() and is_spared(operation)):
             await operation.check_cancelation()
         await self._noticing(send, *args, **kwargs)
+        if self._turns is None:
+            self._turns = Turns()
+        await self._turns.pass_on()
 
     async def _noticing(
         self, does: Callable[..., Awaitable[Any]], *args: Any, **kwargs: Any
     ) -> Any:
         """Does it; a client that turns out to be gone cancels the operation."""
+        # Asked before: a send that fails has Starlette take the socket for one that we closed.
+        was_closed_by_us = self._is_closed_by_us()
         try:
             return await does(*args, **kwargs)
         except WebSocketDisconnect:
-            if not self._is_closed_by_us():
+            if not was_closed_by_us:
                 self.cancelable._fire(_core.Why(CancelationReason.DISCONNECTED, GONE))
                 if self.cancelable.is_running:
                     await self.cancelable.check_cancelation()
