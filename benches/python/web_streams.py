@@ -131,7 +131,7 @@ async def serve(server: str, fd: int) -> None:
             closed_at = time.monotonic()
 
     @app.get("/events")
-    async def endpoint(cancel: Cancelable = Depends(cancelable_dependency)):  # noqa: B008
+    async def endpoint(cancel: Cancelable = Depends(cancelable_dependency)):  # noqa: B008, as FastAPI has it
         return await cancelable_streaming_response(events(), cancel, "text/event-stream")
 
     @app.get("/closed")

@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING, Any
 
 from hother.cancelable.utils.logging import get_logger
 
+from ._news import News
 from ._outlasting import ended
 
 if TYPE_CHECKING:
@@ -54,11 +55,11 @@ class Connection:
         "_is_reading",
         "_is_watching",
         "_may_read",
+        "_news",
         "_on_gone",
         "_receive",
         "_soon",
         "_task",
-        "_waiting",
         "_weight",
         "holds_back",
         "is_gone",
@@ -83,7 +84,7 @@ class Connection:
         self._is_broken_off = False
         self._soon: asyncio.Handle | None = None
         self._task: asyncio.Task[None] | None = None
-        self._waiting: list[asyncio.Future[None]] = []
+        self._news = News()
 
     async def receive(self) -> Message:
         """The next message, as the server gave it; once the client is gone, that it is.
@@ -110,7 +111,7 @@ class Connection:
                     self._is_body_taken = self._is_body_read
                     return message
                 continue
-            await self._news()
+            await self._news.wait()
 
     def watch(self) -> None:
         """Has the client's leaving be seen without anybody receiving, from `LOOK_AFTER` seconds on."""
@@ -128,7 +129,7 @@ class Connection:
 
     def tell(self) -> None:
         """Has waiting consumers look again, since `holds_back` was changed."""
-        self._wake()
+        self._news.tell()
 
     @property
     def is_at_work(self) -> bool:
@@ -149,7 +150,7 @@ class Connection:
         if self._soon is not None:
             self._soon.cancel()
             self._soon = None
-        self._wake()
+        self._news.tell()
 
     async def stopped(self) -> None:
         """Waits until no task is left of what was stopped."""
@@ -203,7 +204,7 @@ class Connection:
         self._task = None
         is_by_others = task.cancelled() and not self._is_broken_off
         self._is_broken_off = False
-        self._wake()
+        self._news.tell()
         if self._is_watching and self._error is None and not is_by_others:
             # Somebody has asked for it meanwhile.
             self._watch_soon()
@@ -212,19 +213,19 @@ class Connection:
         try:
             while self._is_watching and not self.is_gone and self._error is None:
                 if self._is_reading or self._weight >= READ_AHEAD:
-                    await self._news()
+                    await self._news.wait()
                     continue
                 message = await self._read()
                 if message["type"] != "http.disconnect":
                     self._hold(message)
         except Exception as error:  # noqa: BLE001, since it is raised where somebody receives
             self._error = error
-            if not self._waiting:
+            if not self._news.is_awaited:
                 _log.warning(
                     "a connection is watched no more: reading from it failed", exc_info=error
                 )
         finally:
-            self._wake()
+            self._news.tell()
 
     async def _read(self) -> Message:
         self._is_reading = True
@@ -234,7 +235,7 @@ class Connection:
         finally:
             # After that the client is gone was told, so that a cancel reaches whoever waits before the message does.
             self._is_reading = False
-            self._wake()
+            self._news.tell()
         return message
 
     def _note(self, message: Message) -> None:
@@ -254,24 +255,8 @@ class Connection:
         self._weight -= _weight(message)
         if not self._held:
             self._is_body_taken = self._is_body_read
-        self._wake()
+        self._news.tell()
         return message
-
-    async def _news(self) -> None:
-        """Waits until something has changed."""
-        news = asyncio.get_running_loop().create_future()
-        self._waiting.append(news)
-        try:
-            await news
-        finally:
-            if news in self._waiting:
-                self._waiting.remove(news)
-
-    def _wake(self) -> None:
-        waiting, self._waiting = self._waiting, []
-        for news in waiting:
-            if not news.done():
-                news.set_result(None)
 
 
 def _weight(message: Message) -> int:

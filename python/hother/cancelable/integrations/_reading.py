@@ -10,10 +10,11 @@ Invariants:
 
 from __future__ import annotations
 
-import asyncio
 import sys
 from collections import deque
 from typing import TYPE_CHECKING, Any
+
+from ._news import News
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, MutableMapping
@@ -28,7 +29,7 @@ LIMIT = 64 * 1024
 class ReadAhead:
     """What stands between a server's `receive` and whoever reads a connection."""
 
-    __slots__ = ("_end", "_is_reading", "_kept", "_server", "_waiting", "_weight")
+    __slots__ = ("_end", "_is_reading", "_kept", "_news", "_server", "_weight")
 
     def __init__(self, receive: Receive):
         self._server = receive
@@ -37,7 +38,7 @@ class ReadAhead:
         self._weight = 0
         # The message that says that the client is gone: nothing comes after it.
         self._end: Message | None = None
-        self._waiting: list[asyncio.Future[None]] = []
+        self._news = News()
 
     @property
     def has_ended(self) -> bool:
@@ -56,13 +57,13 @@ class ReadAhead:
                 return self._end
             if not self._is_reading:
                 return await self._read()
-            await self._news()
+            await self._news.wait()
 
     async def until_gone(self) -> None:
         """Reads ahead until the client is gone, as far as there is room. A cancel ends the reading, and takes nothing away."""
         while self._end is None:
             if self._is_reading or self._weight >= LIMIT:
-                await self._news()
+                await self._news.wait()
             else:
                 self._keep(await self._read())
 
@@ -72,7 +73,7 @@ class ReadAhead:
             message = await self._server()
         finally:
             self._is_reading = False
-            self._wake()
+            self._news.tell()
         if message["type"] == "websocket.disconnect":
             self._end = message
         return message
@@ -85,24 +86,8 @@ class ReadAhead:
     def _take(self) -> Message:
         message = self._kept.popleft()
         self._weight -= _weight(message)
-        self._wake()
+        self._news.tell()
         return message
-
-    async def _news(self) -> None:
-        """Waits until something has changed."""
-        news = asyncio.get_running_loop().create_future()
-        self._waiting.append(news)
-        try:
-            await news
-        finally:
-            if news in self._waiting:
-                self._waiting.remove(news)
-
-    def _wake(self) -> None:
-        waiting, self._waiting = self._waiting, []
-        for news in waiting:
-            if not news.done():
-                news.set_result(None)
 
 
 def _weight(message: Message) -> int:
