@@ -205,7 +205,7 @@ mod tests {
             ..full()
         };
         assert!(commands(&quick).len() < commands(&full()).len());
-        assert_eq!(skip_names(&quick), ["quick"; 4]);
+        assert_eq!(skip_names(&quick), ["quick"; 5]);
     }
 
     #[test]

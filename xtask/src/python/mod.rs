@@ -77,7 +77,12 @@ pub(crate) fn plan(plan: &mut Plan, setup: &Setup) {
     plan.command("mypy", tools.python("-m mypy"));
     plan.command("stubs", tools.python(STUBTEST).env("PYTHONPATH", "python"));
     for interpreter in tested {
-        let pytest = Environment::of(interpreter).python("-m pytest");
+        let pytest = if setup.quick {
+            format!("-m pytest {WITHOUT_SERVERS}")
+        } else {
+            "-m pytest".to_owned()
+        };
+        let pytest = Environment::of(interpreter).python(&pytest);
         plan.command(interpreter.version.step, pytest);
     }
     if setup.quick {
@@ -89,6 +94,7 @@ pub(crate) fn plan(plan: &mut Plan, setup: &Setup) {
             );
             plan.skip("quick", &detail);
         }
+        plan.skip("quick", "the package was not tested with web servers");
         plan.skip("quick", "wheel and source distribution were not built");
     } else {
         plan.task("packages", Task::Packages(tested.to_vec()));
@@ -101,4 +107,6 @@ fn every_version() -> String {
 
 /// Where Python sources are.
 const SOURCES: &str = "python benches/python";
+/// Each of these serves requests on every loop and by every server, which takes minutes.
+const WITHOUT_SERVERS: &str = "--ignore-glob=*/test_web_* --ignore-glob=*/test_websocket.py --ignore-glob=*/test_streaming_responses.py --ignore-glob=*/test_across_services.py";
 const STUBTEST: &str = "-m mypy.stubtest --mypy-config-file pyproject.toml hother.cancelable._core";
