@@ -1,6 +1,7 @@
 """Shielded sections: they run to their end, and the cancel comes right after."""
 
 import asyncio
+from contextvars import Context
 
 import anyio
 import anyio.lowlevel
@@ -181,6 +182,45 @@ async def test_law_o5_inside_remaining_is_the_sections_own(scope):
             assert handle.remaining() is None
             assert handle.deadline is None
         assert cancel.remaining() > 0
+
+
+@SCOPES
+async def test_law_o5_the_operation_says_so_too_to_whoever_asks_inside(scope):
+    def left():
+        seen = current_operation()
+        assert (seen.deadline is None) is (seen.remaining() is None)
+        return seen.remaining()
+
+    async with Cancelable.with_timeout(60, scope=scope) as cancel:
+        assert 50 < left() <= 60
+        async with cancel.shield():
+            assert left() is None
+            # What begins inside has its own, and that of a shield around it.
+            async with Cancelable.with_timeout(30, scope=scope):
+                assert 20 < left() <= 30
+                assert cancel.remaining() is None
+            async with cancel.shield(timeout=20) as handle:
+                assert current_operation() is cancel
+                assert 10 < left() <= 20
+                assert left() == pytest.approx(handle.remaining(), abs=1)
+                async with Cancelable(scope=scope) as inner:
+                    assert 10 < left() <= 20
+                    async with inner.shield(timeout=5):
+                        assert 0 < left() <= 5
+                        assert cancel.remaining() <= 5
+            assert left() is None
+            # Whoever is not in the shield is told what is left of the operation.
+            assert 50 < await outside(cancel.remaining) <= 60
+        assert 50 < left() <= 60
+
+
+async def outside(asks):
+    """What that gives in a task that stands in no operation."""
+
+    async def ask():
+        return asks()
+
+    return await asyncio.get_running_loop().create_task(ask(), context=Context())
 
 
 async def test_a_section_can_be_cancelled_by_its_handle():

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, Literal, ParamSpec, Self, TypeVar
 
 from hother.cancelable import _core
 
-from .current import current, current_operation, is_shielded, put_back
+from .current import current, current_operation, is_shielded, put_back, section_of
 from .lengths import give_grace, seconds
 from .models import CancelationReason
 from .registry import OperationRegistry
@@ -306,6 +306,20 @@ class Cancelable(Said):
             return await self.wrap(operation)(*args, **kwargs)
 
         yield call
+
+    @property
+    def deadline(self) -> float | None:
+        """When its time is up, or that of what it is cancelled with, by its loop's clock; inside a shield, the shield's own.
+
+        `None` where there is no limit, or it does not run.
+        """
+        section = section_of(self)
+        return super().deadline if section is None else section.deadline
+
+    def remaining(self) -> float | None:
+        """How many seconds are left until the `deadline`, not less than zero."""
+        section = section_of(self)
+        return super().remaining() if section is None else section.remaining()
 
     @property
     def elapsed_time(self) -> float:

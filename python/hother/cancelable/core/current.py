@@ -42,14 +42,19 @@ def around() -> list[Cancelable]:
     return found
 
 
+def section_of(operation: Cancelable) -> Cancelable | None:
+    """The innermost shielded section that what runs here is in, of `operation` or of one inside of it."""
+    above, section = current.get(), None
+    while above is not None and above is not operation:
+        if section is None and above._is_shield:
+            section = above
+        above = above._above()
+    return None if above is None else section
+
+
 def is_shielded(operation: Cancelable) -> bool:
     """Whether what runs here is in a shielded section of `operation`, or of one inside of it."""
-    above = current.get()
-    has_shield = False
-    while above is not None and above is not operation:
-        has_shield = has_shield or above._is_shield
-        above = above._above()
-    return has_shield and above is operation
+    return section_of(operation) is not None
 
 
 def restore(operation: Cancelable) -> None:

@@ -10,7 +10,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any, Self, TypeVar
 
 from hother.cancelable import _core
-from hother.cancelable.core.current import checkpoint, current, current_operation
+from hother.cancelable.core.current import checkpoint, current_operation
 from hother.cancelable.core.exceptions import TimeoutCancelation
 
 try:
@@ -122,7 +122,7 @@ class SyncCancelableTransport(httpx.BaseTransport):
             return self._wrapped.handle_request(request)
         checkpoint()
         told = self._deadlines.told(request, operation)
-        remaining = _remaining(operation)
+        remaining = operation.remaining()
         if remaining is None:
             return self._wrapped.handle_request(told)
         told = _limited(told, remaining)
@@ -163,7 +163,7 @@ class _Deadlines:
 
     def told(self, request: httpx.Request, operation: Cancelable) -> httpx.Request:
         """The request with what remains of the operation; the caller's own, which may be sent again, stays as it is."""
-        remaining = _remaining(operation)
+        remaining = operation.remaining()
         if remaining is None:
             return request
         value = _core.write_remaining(remaining, self._header)
@@ -233,15 +233,9 @@ def _raise_if_up(
         checkpoint()
     except BaseException as asked:
         raise asked from error
-    remaining = _remaining(operation)
+    remaining = operation.remaining()
     if remaining is not None and remaining <= 0:
         raise NoTimeLeft(request, remaining, operation) from error
-
-
-def _remaining(operation: Cancelable) -> float | None:
-    """How many seconds are left of the current operation: in a shield, of that."""
-    entered = current.get()
-    return (operation if entered is None or not entered._is_shield else entered).remaining()
 
 
 def _without_query(url: httpx.URL) -> str:
