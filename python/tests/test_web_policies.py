@@ -70,10 +70,10 @@ def by_decorator(app, work, **said):
 WAYS = pytest.mark.parametrize("way", [by_middleware, by_dependency, by_both, by_decorator])
 
 
-async def left(port, work):
+async def left(port, work, path="/it"):
     """Asks, and leaves once the work has started; returns when the server knows of it."""
     async with web.connected(port) as (_, writer):
-        writer.write(web.head("GET", "/it"))
+        writer.write(web.head("GET", path))
         await wait_for(work.started)
 
 

@@ -116,11 +116,15 @@ class Exchange:
         self.connection.tell()
 
     def limit(self, limit: float) -> None:
-        """Has the token be cancelled so many seconds from now, unless the response is complete by then."""
+        """Has the token be cancelled so many seconds from now, or before that, unless the response is complete by then."""
         loop = asyncio.get_running_loop()
+        at = loop.time() + limit
+        if self.is_complete or (self._timer is not None and self._timer.when() <= at):
+            return
+        self._unlimit()
         if self.operation is not None:
-            self.operation._foresee(loop.time() + limit)
-        self._timer = loop.call_later(limit, self._time_is_up, limit)
+            self.operation._foresee(at)
+        self._timer = loop.call_at(at, self._time_is_up, limit)
 
     def _time_is_up(self, limit: float) -> None:
         self.ask(_core.Why.timeout(limit))
@@ -149,10 +153,25 @@ class Exchange:
             self.connection.watch()
 
     def follow(self, policy: Policy) -> None:
-        """Goes by another policy from now on."""
+        """Goes by another policy from now on, also where the client has left already."""
         self.policy = policy
         if self.operation is not None:
             self.connection.holds_back = policy.goes_on and not self.is_complete
+        if self.is_client_gone:
+            self.client_left()
+
+    @property
+    def is_at_work(self) -> bool:
+        """Whether the application runs in an operation."""
+        return self.operation is not None and self.operation.is_running
+
+    def govern(self, policy: Policy | None, limit: float | None) -> None:
+        """Has the word of a middleware inside of this one's hold from now on, the limit beside the one that there is."""
+        if policy is not None:
+            self.follow(policy)
+            self.watch()
+        if limit is not None:
+            self.limit(limit)
 
     def hold(self, operation: Cancelable) -> None:
         """An operation runs on the token from now on."""

@@ -61,3 +61,12 @@ def policy(disconnect: Disconnect, grace: float | timedelta | None = None) -> Po
     raise ValueError(
         f'disconnect must be "cancel", "grace", "detach" or "ignore", got {disconnect!r}'
     )
+
+
+def said_policy(disconnect: Disconnect | None, grace: float | timedelta | None) -> Policy | None:
+    """The same where nothing may be said, so that the word of whoever is around counts."""
+    if disconnect is not None:
+        return policy(disconnect, grace)
+    if grace is not None:
+        raise ValueError('grace goes with disconnect="grace" alone, got no disconnect')
+    return None

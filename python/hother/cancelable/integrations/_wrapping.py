@@ -14,7 +14,7 @@ from hother.cancelable.utils._injecting import DEFAULT, Injection, hints
 
 from ._exchange import checked_deadlines
 from ._outlasting import outlasting
-from ._policy import policy
+from ._policy import said_policy
 from ._requests import FUNCTION_STACK, answer_to, exchange_of, operation_for
 
 if TYPE_CHECKING:
@@ -55,9 +55,7 @@ def with_cancelation(
     """
     if callable(timeout):
         return _wrapped(timeout, _Choice())
-    chosen = None if disconnect is None else policy(disconnect, grace)
-    if disconnect is None and grace is not None:
-        raise ValueError('grace goes with disconnect="grace" alone, got no disconnect')
+    chosen = said_policy(disconnect, grace)
     choice = _Choice(timeout, raise_on_cancel, chosen, checked_deadlines(deadlines))
     return functools.partial(_wrapped, choice=choice)
 

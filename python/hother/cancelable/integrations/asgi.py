@@ -13,7 +13,7 @@ from hother.cancelable.utils.logging import get_logger
 from ._answers import NO_TIME, SHUTTING_DOWN
 from ._exchange import KEY, Exchange, checked_deadlines, name_and_metadata, time_left
 from ._outlasting import outlasting
-from ._policy import policy
+from ._policy import CANCEL, said_policy
 from ._serving import serving
 
 if TYPE_CHECKING:
@@ -40,14 +40,17 @@ class RequestCancelationMiddleware:
     give does, or once a program has taken it by `get_request_token`, a cancel is theirs to act on; otherwise the application itself
     is cancelled. What is cancelled and has not answered yet is answered with 504, 499 or 503.
 
+    Inside another one, as in an application that is mounted in one that has it, it makes no operation of its own: what it says of a
+    client that goes away holds for the requests that come to it, and its limits do beside the outer one's.
+
     What is not HTTP passes untouched.
 
     Args:
         app: the application.
         default_timeout: how many seconds a request may take until the last byte of its response; `None`: any.
         disconnect: what becomes of the work when the client goes away: `"cancel"`; `"grace"`, asked, and cancelled only some
-            seconds later; `"detach"`, it goes on to its end, and what it sends goes nowhere; `"ignore"`, nobody watches. Routes may
-            say otherwise.
+            seconds later; `"detach"`, it goes on to its end, and what it sends goes nowhere; `"ignore"`, nobody watches. Where nothing
+            is said, the word of one around this counts, or else `"cancel"`. Routes may say otherwise.
         grace: how many seconds `"grace"` gives: 10 unless said.
         deadlines: the deadline headers that are read, and how far a client may go with them, such as
             `DeadlineHeaders(own=True, at_most=30.0)`; unless said, none. The least of what they say and `default_timeout` counts. What is
@@ -60,22 +63,24 @@ class RequestCancelationMiddleware:
         app: ASGIApp,
         default_timeout: float | timedelta | None = None,
         *,
-        disconnect: Disconnect = "cancel",
+        disconnect: Disconnect | None = None,
         grace: float | timedelta | None = None,
         deadlines: DeadlineHeaders | None = None,
     ):
         self.app = app
         self.default_timeout = default_timeout
         self._limit = None if default_timeout is None else seconds("Timeout", default_timeout)
-        self._policy = policy(disconnect, grace)
+        self._policy = said_policy(disconnect, grace)
         self._deadlines = checked_deadlines(deadlines)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answers one request."""
-        if scope["type"] != "http" or KEY in scope:
+        if scope["type"] != "http":
             await self.app(scope, receive, send)
             return
-        if serving().shutdown is not None:
+        around: Exchange | None = scope.get(KEY)
+        is_inner = around is not None and around.is_at_work
+        if serving().shutdown is not None and not is_inner:
             await SHUTTING_DOWN.send(send)
             return
         limit, left = self._limit, time_left(self._deadlines, scope)
@@ -84,7 +89,11 @@ class RequestCancelationMiddleware:
                 await NO_TIME.send(send)
                 return
             limit = left if limit is None else min(limit, left)
-        exchange = Exchange(scope, receive, send, self._policy)
+        if around is not None and is_inner:
+            around.govern(self._policy, limit)
+            await self.app(scope, receive, send)
+            return
+        exchange = Exchange(scope, receive, send, self._policy or CANCEL)
         name, metadata = name_and_metadata(scope)
         exchange.operation = Cancelable(None, name, None, metadata)
         work = _work(self.app, scope, exchange, send, limit)

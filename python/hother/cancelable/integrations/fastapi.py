@@ -26,7 +26,7 @@ from hother.cancelable.core.cancelable import Cancelable
 from hother.cancelable.core.lengths import seconds
 
 from ._exchange import checked_deadlines
-from ._policy import policy
+from ._policy import said_policy
 from ._requests import operation_for
 from .starlette import (
     CancelableWebSocket,
@@ -90,9 +90,7 @@ def _dependency(
         grace: how many seconds `disconnect="grace"` gives.
         deadlines: the deadline headers that are read, as with `RequestCancelationMiddleware`; the least of all limits counts.
     """
-    if disconnect is None and grace is not None:
-        raise ValueError('grace goes with disconnect="grace" alone, got no disconnect')
-    chosen = None if disconnect is None else policy(disconnect, grace)
+    chosen = said_policy(disconnect, grace)
     checked_deadlines(deadlines)
     limit = None if timeout is None else seconds("Timeout", timeout)
 

@@ -11,7 +11,7 @@ from hother.cancelable.utils.streams import chunked_cancelable_stream
 
 from ._exchange import KEY, Exchange
 from ._outlasting import outlasting
-from ._policy import policy
+from ._policy import said_policy
 from ._requests import see_to_answers
 from ._sending import Sending
 from ._shutdown import shutdown_why
@@ -79,12 +79,11 @@ async def cancelable_streaming_response(
         raise TypeError(f"cancelable must be a Cancelable, got {type(cancelable).__name__}")
     if chunk_size is not None and chunk_size < 1:
         raise ValueError(f"chunk_size must be at least 1, got {chunk_size}")
-    if disconnect is None and grace is not None:
-        raise ValueError('grace goes with disconnect="grace" alone, got no disconnect')
+    chosen = said_policy(disconnect, grace)
     response = CancelableStreamingResponse(generator, media_type=media_type)
     response.cancelable = cancelable
     response.chunk_size = chunk_size
-    response.policy = None if disconnect is None else policy(disconnect, grace)
+    response.policy = chosen
     return response
 
 
