@@ -4,6 +4,7 @@ import asyncio
 import contextlib
 import hashlib
 import inspect
+import math
 from typing import Annotated
 from unittest import mock
 
@@ -353,6 +354,26 @@ def test_a_generator_is_no_endpoint():
         @with_cancelation
         async def items():
             yield 1
+
+
+@pytest.mark.parametrize(
+    ("make", "error", "text"),
+    [
+        (lambda: with_cancelation(timeout="5"), TypeError, "Timeout must be a number of seconds"),
+        (lambda: with_cancelation(timeout=-1), ValueError, "Timeout must be positive, got -1"),
+        (lambda: with_cancelation(grace=5), ValueError, "got no disconnect"),
+        (lambda: cancelable_dependency(timeout=math.nan), ValueError, "positive, got nan"),
+        (lambda: cancelable_dependency(grace=5), ValueError, "grace goes with disconnect"),
+        (
+            lambda: cancelable_dependency(5.0),
+            TypeError,
+            "got float; a time limit is said as timeout=",
+        ),
+    ],
+)
+def test_what_makes_no_sense_is_refused_before_any_request(make, error, text):
+    with pytest.raises(error, match=text):
+        make()
 
 
 async def test_the_token_of_a_request():

@@ -205,11 +205,17 @@ async def test_one_loop_has_one_shutdown_at_a_time():
     [
         ({"grace": 0}, ValueError, "Grace must be positive, got 0"),
         ({"signals": ["SIGTERM"]}, TypeError, "Signal must be an integer"),
+        ({"_app": 5}, TypeError, "grace is said by its name, as grace=5"),
     ],
 )
 async def test_what_makes_no_sense_is_refused(given, error, text):
     with pytest.raises(error, match=text):
         shutdown(**given)
+
+
+def test_it_is_made_where_the_loop_runs():
+    with pytest.raises(RuntimeError, match="call shutdown\\(\\) in the lifespan"):
+        shutdown()
 
 
 SERVER = """

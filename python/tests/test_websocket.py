@@ -379,6 +379,11 @@ async def test_what_is_no_websocket_is_used_as_it_is():
         await socket.receive_text()
 
 
+def test_the_operation_comes_second():
+    with pytest.raises(TypeError, match="cancelable must be a Cancelable, got object"):
+        CancelableWebSocket(Cancelable(), object())
+
+
 async def test_one_reader_for_any_number_that_want_to_know():
     """Two operations watch, one receives, and the server is asked by one at a time."""
     inner: asyncio.Queue[dict[str, Any]] = asyncio.Queue()

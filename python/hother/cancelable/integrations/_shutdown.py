@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import signal
 import time
+from datetime import timedelta
 from typing import TYPE_CHECKING, Any, NamedTuple, Self
 
 from hother.cancelable import _core
@@ -18,7 +19,6 @@ from ._serving import serving
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
-    from datetime import timedelta
 
     from hother.cancelable.core.models import OperationContext
 
@@ -180,6 +180,16 @@ def shutdown(
         grace: how many seconds a request has to finish by itself.
         signals: those that begin it. Outside of the main thread there are none, unless they are said, which is an error.
     """
+    if isinstance(_app, int | float | timedelta):
+        raise TypeError(
+            f"grace is said by its name, as grace={_app!r}: what comes first is the application"
+        )
+    try:
+        asyncio.get_running_loop()
+    except RuntimeError:
+        raise RuntimeError(
+            "no event loop runs here: call shutdown() in the lifespan of the application"
+        ) from None
     numbers = DEFAULT_SIGNALS if signals is None else tuple(signals)
     for number in numbers:
         _signals.check(number)

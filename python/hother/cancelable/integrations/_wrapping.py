@@ -10,6 +10,7 @@ from starlette.exceptions import HTTPException
 from starlette.requests import Request
 
 from hother.cancelable.core.exceptions import CancelationError
+from hother.cancelable.core.lengths import seconds
 from hother.cancelable.utils._injecting import DEFAULT, Injection, hints
 
 from ._exchange import checked_deadlines
@@ -56,12 +57,13 @@ def with_cancelation(
     if callable(timeout):
         return _wrapped(timeout, _Choice())
     chosen = said_policy(disconnect, grace)
-    choice = _Choice(timeout, raise_on_cancel, chosen, checked_deadlines(deadlines))
+    limit = None if timeout is None else seconds("Timeout", timeout)
+    choice = _Choice(limit, raise_on_cancel, chosen, checked_deadlines(deadlines))
     return functools.partial(_wrapped, choice=choice)
 
 
 class _Choice(NamedTuple):
-    timeout: float | timedelta | None = None
+    timeout: float | None = None
     raise_on_cancel: bool = True
     policy: Policy | None = None
     deadlines: DeadlineHeaders | None = None

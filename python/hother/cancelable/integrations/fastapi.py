@@ -90,6 +90,10 @@ def _dependency(
         grace: how many seconds `disconnect="grace"` gives.
         deadlines: the deadline headers that are read, as with `RequestCancelationMiddleware`; the least of all limits counts.
     """
+    if request is not None and not hasattr(request, "method"):
+        raise TypeError(
+            f"request must be a Request, got {type(request).__name__}; a time limit is said as timeout="
+        )
     chosen = said_policy(disconnect, grace)
     checked_deadlines(deadlines)
     limit = None if timeout is None else seconds("Timeout", timeout)

@@ -67,6 +67,9 @@ class CancelableWebSocket:
     """
 
     def __init__(self, websocket: Any, cancelable: Cancelable):
+        # A stand-in of a test has what it has.
+        if not hasattr(cancelable, "check_cancelation"):
+            raise TypeError(f"cancelable must be a Cancelable, got {type(cancelable).__name__}")
         self.websocket = websocket
         self.cancelable = cancelable
         self._turns: Turns | None = None
