@@ -17,6 +17,7 @@ from support.loops import settle
 from support.serving import LIMIT as LONG
 from support.serving import SERVERS, served, wait_for
 
+GOODBYE = {"type": "websocket.disconnect", "code": 1000}
 both = pytest.mark.parametrize("server", SERVERS)
 Handler = Callable[[WebSocket], Awaitable[None]]
 
@@ -546,3 +547,138 @@ async def test_one_that_sends_without_end_lets_the_client_be_seen_to_leave(serve
             client.transport.abort()
         await wait_for(seen.is_over)
     assert seen.errors[-1].reason is CancelationReason.DISCONNECTED
+
+
+@both
+@pytest.mark.parametrize("how", ["close", "abort"])
+async def test_law_w2_who_receives_hears_of_it_after_what_came_before(server: str, how: str):
+    """A handler that waits for a message has all that were sent, and the cancel after the last."""
+    seen = Seen()
+
+    async def body(socket: CancelableWebSocket) -> None:
+        async for text in socket.iter_text():
+            seen.told.append(text)
+
+    async with served(app(lambda it: seen.run(it, body)), server) as port:
+        client = await websockets.connect(url(port))
+        await wait_for(seen.is_in)
+        await settle()
+        # All of it is there at once, when the server looks.
+        texts = (f"{n}".encode() for n in range(20))
+        frames = [bytes((0x81, 0x80 | len(text))) + b"\0" * 4 + text for text in texts]
+        if how == "close":
+            frames.append(b"\x88\x80" + b"\0" * 4)
+        client.transport.write(b"".join(frames))
+        if how == "abort":
+            client.transport.write_eof()
+        await wait_for(seen.is_over)
+        client.transport.abort()
+    assert seen.told == [f"{n}" for n in range(20)]
+    assert type(seen.errors[0]) is asyncio.CancelledError
+    assert seen.errors[-1].reason is CancelationReason.DISCONNECTED
+
+
+@both
+@pytest.mark.parametrize("way", ["grace", "cancelled"])
+async def test_law_w2_who_was_busy_has_what_came_before_as_well(server: str, way: str):
+    """In its grace, or once it was told where it awaited something else."""
+    seen = Seen()
+    is_asked = asyncio.Event()
+
+    async def body(socket: CancelableWebSocket) -> None:
+        seen.told.append(await socket.receive_text())
+        socket.cancelable.token.on_cancel(lambda _: is_asked.set())
+        try:
+            await (is_asked if way == "grace" else asyncio.Event()).wait()
+        finally:
+            async for text in socket.iter_text():
+                seen.told.append(text)
+
+    cancel = Cancelable(grace=60) if way == "grace" else Cancelable()
+    async with served(app(lambda it: seen.run(it, body, cancel)), server) as port:
+        async with websockets.connect(url(port)) as client:
+            for text in ("first", "last", "final"):
+                await client.send(text)
+        await wait_for(seen.is_over)
+    assert seen.told == ["first", "last", "final"]
+    assert type(seen.errors[0]) is asyncio.CancelledError
+    assert seen.errors[-1].reason is CancelationReason.DISCONNECTED
+
+
+async def test_another_cancel_lets_nothing_be_received_that_lies_there():
+    """Only what a client had sent that has left is given to the end of it."""
+    seen = Seen()
+
+    async def body(socket: CancelableWebSocket) -> None:
+        seen.told.append(await socket.receive_text())
+        while not socket._reading.has_kept:  # noqa: ASYNC110, since nothing tells of it
+            await asyncio.sleep(0)
+        await seen.operation.cancel("enough")
+        async for text in socket.iter_text():
+            seen.told.append(text)
+
+    async with served(app(lambda it: seen.run(it, body, Cancelable(grace=60)))) as port:
+        async with websockets.connect(url(port)) as client:
+            await client.send("first")
+            await client.send("last")
+            await wait_for(seen.is_over)
+    assert seen.told == ["first"]
+
+
+@pytest.mark.parametrize("scope", ["anyio", "native"])
+async def test_law_w2_what_comes_at_once_with_the_end_is_received_before_it(scope: str):
+    """From a server that has all of it ready as soon as there is any."""
+    seen = Seen()
+    messages = [{"type": "websocket.receive", "text": f"{n}"} for n in range(20)]
+    messages = [{"type": "websocket.connect"}, *messages, GOODBYE]
+    may_come = asyncio.Event()
+
+    async def receive() -> dict[str, Any]:
+        if len(messages) == 21:
+            await may_come.wait()
+        return messages.pop(0)
+
+    async def send(_: Any) -> None:
+        pass
+
+    async def body(socket: CancelableWebSocket) -> None:
+        async for text in socket.iter_text():
+            seen.told.append(text)
+
+    websocket = WebSocket({"type": "websocket", "path": "/", "headers": []}, receive, send)
+    run = asyncio.create_task(seen.run(websocket, body, Cancelable(scope=scope)))
+    await wait_for(seen.is_in)
+    await settle()
+    may_come.set()
+    await run
+    assert seen.told == [f"{n}" for n in range(20)]
+    assert type(seen.errors[0]) is asyncio.CancelledError
+    assert seen.errors[-1].reason is CancelationReason.DISCONNECTED
+
+
+async def test_a_wait_that_is_given_up_holds_off_no_cancel():
+    messages = [
+        {"type": "websocket.receive", "text": "last"},
+        GOODBYE,
+    ]
+    may_come = asyncio.Event()
+
+    async def receive() -> dict[str, Any]:
+        await may_come.wait()
+        if len(messages) == 1:
+            # The last one was read, and who waits for it has not run yet.
+            waits.cancel()
+        return messages.pop(0)
+
+    reading = ReadAhead(receive)
+    gone = asyncio.create_task(reading.until_gone())
+    await settle()
+    waits = asyncio.create_task(reading.receive())
+    await settle()
+    may_come.set()
+    async with asyncio.timeout(LONG):
+        await gone
+    await asyncio.wait({waits})
+    assert waits.cancelled()
+    assert (await reading.receive())["text"] == "last"
+    assert (await reading.receive())["code"] == 1000

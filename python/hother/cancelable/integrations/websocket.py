@@ -14,7 +14,7 @@ from hother.cancelable.sources._watches import InTask
 from hother.cancelable.sources.base import CancelationSource
 
 from ._answers import root
-from ._breaking import is_spared, until_asked
+from ._breaking import is_client_gone, is_spared, until_asked
 from ._reading import ReadAhead
 from ._serving import serving
 from ._shutdown import shutdown_why
@@ -46,14 +46,15 @@ class CancelableWebSocket:
 
     While the operation runs, a client that closes or vanishes cancels it, with reason `DISCONNECTED`, also while nobody
     receives. To notice that, messages are read ahead: up to 64 KiB, beyond which the client is held up and a disconnect is
-    seen late. None is lost or changes its place, and what was read ahead can still be received when the operation is over.
+    seen late. None is lost or changes its place: whoever receives has what a client had sent before it left, and only after the last
+    of it the cancel; who awaits something else meanwhile is cancelled there. It can still be received when the operation is over.
 
     When the operation was asked to stop for another reason, the socket is closed once its body is over: with 1001 (going away)
     for a shutdown or a signal, 1011 (unexpected condition) for a timeout or an error, and 1008 (the one for all else) otherwise.
     The close reason is the message of the cancel, as much as fits, unless that tells of an error. A client that is not accepted yet is refused instead.
 
-    In the body of the operation all methods but `close` raise a plain `CancelledError` once it was asked to stop; in its grace, and in
-    a shield, one may send all the same. Outside of it they do what Starlette's do: after a disconnect, `WebSocketDisconnect`.
+    In the body of the operation all methods but `close` raise a plain `CancelledError` once it was asked to stop, but for receiving, as
+    said above; in its grace, and in a shield, one may send all the same. Outside of it they do what Starlette's do: after a disconnect, `WebSocketDisconnect`.
 
         @app.websocket("/chat")
         async def chat(websocket: WebSocket):
@@ -142,7 +143,7 @@ class CancelableWebSocket:
     async def _receiving(self, receive: Callable[[], Awaitable[Any]]) -> Any:
         """What comes next, unless the operation is asked to stop before."""
         operation = self.cancelable
-        if not operation.is_running:
+        if not operation.is_running or self._has_sent_before_it_left():
             # Of one that is over nobody would catch what is raised.
             return await self._noticing(receive)
         await operation.check_cancelation()
@@ -179,6 +180,11 @@ class CancelableWebSocket:
                 if self.cancelable.is_running:
                     await self.cancelable.check_cancelation()
             raise
+
+    def _has_sent_before_it_left(self) -> bool:
+        """Whether there is something of a client that is gone: that was sent in good faith."""
+        has_sent = self._reading is not None and self._reading.has_kept
+        return has_sent and is_client_gone(self.cancelable)
 
     async def _close_if_asked(self) -> None:
         why = self.cancelable._asked()
