@@ -127,9 +127,11 @@ async def web(operation: Cancelable, websocket: WebSocket, items: AsyncIterator[
     httpx.Client(transport=SyncCancelableTransport(httpx.HTTPTransport()))
 
 
-async def requests(request: Request) -> None:
+async def requests(request: Request, websocket: WebSocket) -> None:
     assert_type(await cancelable_dependency(request, timeout=5.0), Cancelable)
-    assert_type(cancelable_dependency(timeout=30.0), Callable[[Request], Awaitable[Cancelable]])
+    assert_type(await cancelable_dependency(websocket), Cancelable)
+    dependency: Callable[[Request], Awaitable[Cancelable]] = cancelable_dependency(timeout=30.0)
+    assert_type(await dependency(request), Cancelable)
     cancelable_dependency(disconnect="stop")  # type: ignore[call-overload]
     assert_type(get_request_token(request), CancelationToken)
     app = FastAPI()

@@ -1,4 +1,4 @@
-"""How a request is answered whose work was cancelled."""
+"""How a request is answered whose work was cancelled, and a socket closed."""
 
 from __future__ import annotations
 
@@ -43,6 +43,12 @@ class Answer(NamedTuple):
 
 CLIENT_GONE = "Client closed connection"
 
+_CLOSE_REASON_LIMIT = 123
+"""How many bytes a close frame has room for."""
+
+CLOSE_LIMIT = 5.0
+"""How long it may take to hand over that a socket is closed, in seconds: no cancel cuts that short."""
+
 RETRY_AFTER = 1
 """How many seconds a client is told to wait that comes while the server stops."""
 
@@ -65,6 +71,22 @@ def answer(reason: CancelationReason, message: str | None, *, is_of_request: boo
             return Answer(503, f"Request cancelled: {message or reason.value}", RETRY_AFTER)
         case _:
             return Answer(503, f"Request cancelled: {message or reason.value}")
+
+
+def goodbye(reason: CancelationReason, message: str | None) -> tuple[int, str]:
+    """The close code, and the close reason, by which the client of a socket is told of a cancel, by the root of the cause."""
+    match reason:
+        case CancelationReason.SHUTDOWN | CancelationReason.SIGNAL:
+            code = 1001
+        case CancelationReason.TIMEOUT:
+            code = 1011
+        case CancelationReason.ERROR | CancelationReason.DROPPED:
+            # What went wrong is not for the client to read.
+            return 1011, "internal error"
+        case _:
+            code = 1008
+    text = (message or "").encode("utf-8", "replace")[:_CLOSE_REASON_LIMIT]
+    return code, text.decode("utf-8", "ignore")
 
 
 def root(why: Why) -> Why:

@@ -298,8 +298,10 @@ def checked_deadlines(deadlines: DeadlineHeaders | None) -> DeadlineHeaders | No
 
 
 def name_and_metadata(scope: Scope) -> tuple[str, dict[str, Any]]:
-    """What the operation of a request is called, and what is known of it."""
-    method, path, client = scope["method"], scope["path"], scope.get("client")
+    """What the operation of a request, or of a socket, is called, and what is known of it."""
+    # A socket has no method.
+    method = scope.get("method") or scope["type"].upper()
+    path, client = scope["path"], scope.get("client")
     metadata = {"method": method, "path": path, "client": client[0] if client else None}
     return f"{method} {path}", metadata
 

@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import inspect
-from typing import TYPE_CHECKING, Any
+from contextlib import suppress
+from typing import TYPE_CHECKING, Any, cast
+
+import anyio
 
 from hother.cancelable.core.cancelable import Cancelable
 from hother.cancelable.core.exceptions import CancelationError
@@ -13,15 +16,17 @@ from hother.cancelable.core.token import CancelationToken
 from hother.cancelable.sources._watches import Watch
 from hother.cancelable.sources.base import CancelationSource
 
-from ._answers import NO_TIME, SHUTTING_DOWN, Answer, answer
+from ._answers import CLOSE_LIMIT, NO_TIME, SHUTTING_DOWN, Answer, answer, goodbye
 from ._exchange import KEY, TOKEN_KEY, Exchange, name_and_metadata, time_left
 from ._serving import serving
+from ._shutdown import shutdown_why
 
 try:
     from starlette.concurrency import run_in_threadpool
-    from starlette.exceptions import HTTPException
-    from starlette.requests import Request, empty_receive
+    from starlette.exceptions import HTTPException, WebSocketException
+    from starlette.requests import HTTPConnection, Request, empty_receive
     from starlette.responses import JSONResponse
+    from starlette.websockets import WebSocket, WebSocketDisconnect, WebSocketState
 except ModuleNotFoundError as error:
     raise ModuleNotFoundError(
         "hother.cancelable.integrations.starlette needs Starlette: pip install 'hother-cancelable[fastapi]'",
@@ -43,11 +48,12 @@ FUNCTION_STACK = "fastapi_function_astack"
 """Where in a scope FastAPI has what it calls once an endpoint has returned."""
 
 
-def get_request_token(request: Request) -> CancelationToken:
+def get_request_token(request: HTTPConnection) -> CancelationToken:
     """The token of `request`: cancelled when the client goes away or the request's time is up.
 
     Under `RequestCancelationMiddleware` whoever has it decides what its cancel does, and the application itself is not cancelled
     any more. Without the middleware it is watched while an operation of `cancelable_dependency` or `with_cancelation` runs on it.
+    That of a WebSocket is for the program to cancel.
     """
     exchange: Exchange | None = request.scope.get(KEY)
     if exchange is not None:
@@ -58,27 +64,22 @@ def get_request_token(request: Request) -> CancelationToken:
 
 
 def operation_for(
-    request: Request,
+    request: HTTPConnection,
     timeout: float | timedelta | None = None,
     policy: Policy | None = None,
     deadlines: DeadlineHeaders | None = None,
 ) -> Cancelable:
     """An operation for `request`, cancelled with its token, and after `timeout` seconds."""
+    if issubclass(type(request), WebSocket):
+        return _operation_for_socket(cast("WebSocket", request), timeout, policy, deadlines)
     exchange = exchange_of(request)
     if serving().shutdown is not None and (exchange is None or exchange.operation is None):
         raise HTTPException(SHUTTING_DOWN.status, SHUTTING_DOWN.detail, SHUTTING_DOWN.headers)
     if exchange is None:
-        # Some stand-in for a request.
+        # Some stand-in for a request, or what has no way to read it.
         scope = getattr(request, "scope", None)
         token = scope.get(TOKEN_KEY) if isinstance(scope, dict) else None
-        client = getattr(request, "client", None)
-        name, metadata = name_and_metadata(
-            {
-                "method": request.method,
-                "path": request.url.path,
-                "client": client and (client.host,),
-            }
-        )
+        name, metadata = name_and_metadata(_described(request))
         operation = Cancelable.with_token(
             token or CancelationToken(), None, name, metadata=metadata
         )
@@ -99,7 +100,48 @@ def operation_for(
     return operation
 
 
-def exchange_of(request: Request) -> Exchange | None:
+def _described(request: Any) -> dict[str, Any]:
+    if type(request) is HTTPConnection:
+        return dict(request.scope)
+    client = getattr(request, "client", None)
+    return {
+        "method": request.method,
+        "path": request.url.path,
+        "client": client and (client.host,),
+    }
+
+
+def _operation_for_socket(
+    websocket: WebSocket,
+    timeout: float | timedelta | None,
+    policy: Policy | None,
+    deadlines: DeadlineHeaders | None,
+) -> Cancelable:
+    """One that hears of its token and its time: it is for `CancelableWebSocket` to watch the client, who reads the socket."""
+    if policy is not None and policy.kind in ("detach", "ignore"):
+        raise ValueError(
+            f"disconnect={policy.kind!r} is for requests: a WebSocket is watched by CancelableWebSocket(websocket, cancel) alone,"
+            " and goes on without a client where that is not used"
+        )
+    if serving().shutdown is not None:
+        raise WebSocketException(*goodbye(CancelationReason.SHUTDOWN, shutdown_why().message))
+    scope = websocket.scope
+    see_to_answers(scope)
+    name, metadata = name_and_metadata(scope)
+    operation = Cancelable.with_token(get_request_token(websocket), None, name, metadata=metadata)
+    if policy is not None and policy.grace is not None:
+        operation._set_grace(policy.grace, CancelationReason.DISCONNECTED)
+    left = time_left(deadlines, scope)
+    if left is not None:
+        if left <= 0:
+            raise WebSocketException(*goodbye(CancelationReason.TIMEOUT, NO_TIME.detail))
+        operation._limit(left)
+    if timeout is not None:
+        operation._limit(seconds("Timeout", timeout))
+    return operation
+
+
+def exchange_of(request: Any) -> Exchange | None:
     """The exchange of a request: the middleware's, or one that reads in place of the request; `None` where that has nothing to read."""
     if not issubclass(type(request), Request):
         return None
@@ -114,7 +156,7 @@ def exchange_of(request: Request) -> Exchange | None:
     return exchange
 
 
-def answer_to(request: Request, error: CancelationError) -> Answer:
+def answer_to(request: HTTPConnection, error: CancelationError) -> Answer:
     """What to say where a cancel has left the endpoint of `request`."""
     exchange: Exchange | None = getattr(request, "scope", {}).get(KEY)
     if exchange is not None:
@@ -129,8 +171,11 @@ def see_to_answers(scope: MutableMapping[str, Any]) -> None:
         handlers[0].setdefault(CancelationError, _answered)
 
 
-async def _answered(request: Request, error: CancelationError) -> Any:
-    """As the application answers any `HTTPException`."""
+async def _answered(request: HTTPConnection, error: CancelationError) -> Any:
+    """As the application answers any `HTTPException`; a socket is closed."""
+    if isinstance(request, WebSocket):
+        await say_goodbye(request, error)
+        return None
     said = answer_to(request, error)
     by_class, by_status = request.scope["starlette.exception_handlers"]
     shown = HTTPException(said.status, said.detail, said.headers)
@@ -140,6 +185,17 @@ async def _answered(request: Request, error: CancelationError) -> Any:
     if inspect.iscoroutinefunction(handler):
         return await handler(request, shown)
     return await run_in_threadpool(handler, request, shown)
+
+
+async def say_goodbye(websocket: WebSocket, error: CancelationError) -> None:
+    """Closes a socket that a cancel has left open, for a client that is still there."""
+    is_closed = websocket.application_state is WebSocketState.DISCONNECTED
+    if is_closed or error.root_reason is CancelationReason.DISCONNECTED:
+        return
+    # That a parent was cancelled is nothing to a client.
+    message = None if error.reason is CancelationReason.PARENT else error.message
+    with suppress(WebSocketDisconnect), anyio.move_on_after(CLOSE_LIMIT, shield=True):
+        await websocket.close(*goodbye(error.root_reason, message))
 
 
 class OfRequest(CancelationSource):

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 from starlette.exceptions import HTTPException
 from starlette.requests import Request
+from starlette.websockets import WebSocket
 
 from hother.cancelable.core.exceptions import CancelationError
 from hother.cancelable.core.lengths import seconds
@@ -123,7 +124,12 @@ def _see_to_request(
     operations = {name for name, _ in injection.candidates[:1]}
     shown = [it for name, it in signature.parameters.items() if name not in operations]
     known = hints(endpoint)
-    named = [name for name in signature.parameters if _is_request(known.get(name))]
+    if any(_is_a(it, WebSocket) for it in known.values()):
+        raise TypeError(
+            f"endpoint must be one of requests, got {endpoint.__qualname__} for a WebSocket: use"
+            " CancelableWebSocket(websocket, cancelable), whose client ends the operation"
+        )
+    named = [name for name in signature.parameters if _is_a(known.get(name), Request)]
     if not named and "request" in signature.parameters:
         named = ["request"]
     if named:
@@ -151,7 +157,7 @@ def _see_to_request(
     return take, signature.replace(parameters=shown)
 
 
-def _is_request(hint: Any) -> bool:
+def _is_a(hint: Any, kind: type) -> bool:
     if isinstance(hint, str):
-        return hint.rpartition(".")[2] == "Request"
-    return isinstance(hint, type) and issubclass(hint, Request)
+        return hint.rpartition(".")[2] == kind.__name__
+    return isinstance(hint, type) and issubclass(hint, kind)

@@ -15,7 +15,8 @@ from collections.abc import Awaitable, Callable
 from typing import TYPE_CHECKING, Annotated, Any, overload
 
 try:
-    from fastapi import Depends, Request
+    from fastapi import Depends
+    from fastapi.requests import HTTPConnection
 except ModuleNotFoundError as error:
     raise ModuleNotFoundError(
         "hother.cancelable.integrations.fastapi needs FastAPI: pip install 'hother-cancelable[fastapi]'",
@@ -66,7 +67,7 @@ async def _no_timeout() -> None:
 
 
 def _dependency(
-    request: Request | None = None,
+    request: HTTPConnection | None = None,
     timeout: float | timedelta | None = None,
     *,
     disconnect: Disconnect | None = None,
@@ -82,8 +83,11 @@ def _dependency(
     `Depends(cancelable_dependency)` has no time limit, and no client can set one; `Depends(cancelable_dependency(timeout=30.0))` has
     one. By hand, `await cancelable_dependency(request, timeout=5.0)` gives the operation.
 
+    On a WebSocket route it gives an operation named `WEBSOCKET /path`, which ends with its time and with the token of the scope.
+    `CancelableWebSocket(websocket, cancel)` is what has the client end it, and a shutdown; without that nobody does.
+
     Args:
-        request: the request; left out, a dependency is given.
+        request: the request, or the WebSocket; left out, a dependency is given.
         timeout: how many seconds it may take, from when it is entered.
         disconnect: what becomes of the work when the client goes away: `"cancel"`, `"grace"`, `"detach"` or `"ignore"`, as with
             `RequestCancelationMiddleware`, whose word counts where nothing is said.
@@ -98,7 +102,7 @@ def _dependency(
     checked_deadlines(deadlines)
     limit = None if timeout is None else seconds("Timeout", timeout)
 
-    async def dependency(request: Request) -> Cancelable:
+    async def dependency(request: HTTPConnection) -> Cancelable:
         return operation_for(request, limit, chosen, deadlines)
 
     return dependency if request is None else dependency(request)
@@ -108,7 +112,7 @@ if TYPE_CHECKING:
 
     @overload
     def cancelable_dependency(
-        request: Request,
+        request: HTTPConnection,
         timeout: float | timedelta | None = None,
         *,
         disconnect: Disconnect | None = None,
@@ -122,7 +126,7 @@ if TYPE_CHECKING:
         disconnect: Disconnect | None = None,
         grace: float | timedelta | None = None,
         deadlines: DeadlineHeaders | None = None,
-    ) -> Callable[[Request], Awaitable[Cancelable]]: ...
+    ) -> Callable[[HTTPConnection], Awaitable[Cancelable]]: ...
     def cancelable_dependency(*args: Any, **kwargs: Any) -> Any:
         """See `_dependency`."""
 
@@ -133,7 +137,7 @@ else:
     cancelable_dependency.__signature__ = inspect.Signature(
         [
             inspect.Parameter(
-                "request", inspect.Parameter.POSITIONAL_OR_KEYWORD, annotation=Request
+                "request", inspect.Parameter.POSITIONAL_OR_KEYWORD, annotation=HTTPConnection
             ),
             inspect.Parameter(
                 "timeout",

@@ -13,9 +13,10 @@ from hother.cancelable.core.models import CancelationReason
 from hother.cancelable.sources._watches import InTask
 from hother.cancelable.sources.base import CancelationSource
 
-from ._answers import root
+from ._answers import CLIENT_GONE, CLOSE_LIMIT, goodbye, root
 from ._breaking import is_client_gone, is_spared, until_asked
 from ._reading import ReadAhead
+from ._requests import see_to_answers
 from ._serving import serving
 from ._shutdown import shutdown_why
 from ._turns import Turns
@@ -36,9 +37,6 @@ if TYPE_CHECKING:
     from hother.cancelable.core.models import OperationContext
     from hother.cancelable.sources._hearers import Hearer
     from hother.cancelable.sources._watches import Watch
-
-CLOSE_LIMIT = 5.0
-"""How long it may take to hand over that the socket is closed, in seconds: no cancel cuts that short."""
 
 
 class CancelableWebSocket:
@@ -78,6 +76,7 @@ class CancelableWebSocket:
         if self._reading is not None:
             cancelable.add_source(_ClientGone(self._reading, self._is_closed_by_us))
             cancelable.finalizer(self._close_if_asked, timeout=2 * CLOSE_LIMIT)
+            see_to_answers(websocket.scope)
 
     async def accept(self, **kwargs: Any) -> None:
         """Accepts the client; takes what `WebSocket.accept` takes."""
@@ -176,7 +175,7 @@ class CancelableWebSocket:
             return await does(*args, **kwargs)
         except WebSocketDisconnect:
             if not was_closed_by_us:
-                self.cancelable._fire(_core.Why(CancelationReason.DISCONNECTED, GONE))
+                self.cancelable._fire(_core.Why(CancelationReason.DISCONNECTED, CLIENT_GONE))
                 if self.cancelable.is_running:
                     await self.cancelable.check_cancelation()
             raise
@@ -188,8 +187,11 @@ class CancelableWebSocket:
 
     async def _close_if_asked(self) -> None:
         why = self.cancelable._asked()
-        if why is not None and root(why).reason is not CancelationReason.DISCONNECTED:
-            await self.close(*_code_and_reason(root(why)))
+        if why is None:
+            return
+        began = root(why)
+        if began.reason is not CancelationReason.DISCONNECTED:
+            await self.close(*goodbye(began.reason, began.message))
 
     def _is_closed_by_us(self) -> bool:
         state = getattr(self.websocket, "application_state", None)
@@ -213,7 +215,7 @@ class _ClientGone(CancelationSource):
         if self._is_closed_by_us():
             # Servers tell of that, too; it is not the client that left.
             await asyncio.get_running_loop().create_future()
-        return GONE
+        return CLIENT_GONE
 
 
 class _Watching(InTask):
@@ -251,24 +253,3 @@ def _reading_of(websocket: Any) -> ReadAhead | None:
         reading = ReadAhead(websocket._receive)
         websocket._receive = reading.receive
     return reading
-
-
-def _code_and_reason(why: Why) -> tuple[int, str]:
-    """What a client is told of a cancel, by what it all began with."""
-    match why.reason:
-        case CancelationReason.SHUTDOWN | CancelationReason.SIGNAL:
-            code = 1001
-        case CancelationReason.TIMEOUT:
-            code = 1011
-        case CancelationReason.ERROR | CancelationReason.DROPPED:
-            # What went wrong is not for the client to read.
-            return 1011, "internal error"
-        case _:
-            code = 1008
-    # As much as a close frame has room for.
-    text = (why.message or "").encode("utf-8", "replace")[:_MOST_BYTES]
-    return code, text.decode("utf-8", "ignore")
-
-
-GONE = "Client closed connection"
-_MOST_BYTES = 123
