@@ -3,6 +3,7 @@
 import asyncio
 
 import pytest
+from starlette.requests import Request
 
 from hother.cancelable.integrations import _connection
 from hother.cancelable.integrations._connection import READ_AHEAD, Connection
@@ -167,6 +168,28 @@ async def test_law_w2_that_the_client_is_gone_is_told_once_and_received_again_an
     assert [it.get("body") for it in received] == [b"some", b"more", None, None]
     assert received[-1] == GONE
     assert wire.reads == 3
+    await connection.end()
+
+
+@pytest.mark.parametrize("is_watched", [False, True])
+async def test_law_w2_who_only_looks_is_told_as_well(is_watched):
+    """`Request.is_disconnected` receives in a scope that is cancelled already."""
+    wire = Wire(part(b"", more=False))
+    connection = Connection(wire.receive, nothing)
+    if is_watched:
+        connection.watch()
+    request = Request({"type": "http"}, connection.receive)
+    for _ in range(5):
+        assert not await request.is_disconnected()
+        await settle(1)
+    wire.messages.put_nowait(GONE)
+    await settle()
+    for _ in range(3):
+        if await request.is_disconnected():
+            break
+    else:
+        pytest.fail("whoever looks is not told")
+    assert await connection.receive() == GONE
     await connection.end()
 
 

@@ -348,6 +348,27 @@ async def test_law_w2_the_decorator_ends_with_the_client(server, options):
     assert reasons == [CancelationReason.DISCONNECTED]
 
 
+@web.on_servers()
+async def test_law_w2_an_endpoint_that_only_looks_is_told(server, options):
+    """It takes the token or the operation, and goes by `is_disconnected` all the same."""
+    app, started, ended = FastAPI(), asyncio.Event(), asyncio.Event()
+
+    @app.get("/looks")
+    async def looks(
+        request: Request, cancel: Annotated[Cancelable, Depends(cancelable_dependency)]
+    ):
+        started.set()
+        while not await request.is_disconnected():  # noqa: ASYNC110, since that is what programs do
+            await asyncio.sleep(0.001)
+        ended.set()
+
+    async with served(app, server, **options) as port:
+        async with web.connected(port) as (_, writer):
+            writer.write(web.head("GET", "/looks"))
+            await wait_for(started)
+        await wait_for(ended)
+
+
 def test_a_generator_is_no_endpoint():
     with pytest.raises(TypeError, match="endpoint must return its response"):
 

@@ -60,6 +60,7 @@ class Connection:
         "_receive",
         "_soon",
         "_task",
+        "_was_cut",
         "_weight",
         "holds_back",
         "is_gone",
@@ -82,6 +83,7 @@ class Connection:
         self._is_body_read = False
         self._is_body_taken = False
         self._is_broken_off = False
+        self._was_cut = False
         self._soon: asyncio.Handle | None = None
         self._task: asyncio.Task[None] | None = None
         self._news = News()
@@ -102,8 +104,7 @@ class Connection:
                 raise error
             if self.is_gone:
                 if not (self.holds_back and self._is_body_taken):
-                    # A cancel that this has brought about comes first.
-                    await asyncio.sleep(0)
+                    await self._let_a_cancel_come_first()
                     return {"type": "http.disconnect"}
             elif not self._is_reading:
                 message = await self._read()
@@ -112,6 +113,13 @@ class Connection:
                     return message
                 continue
             await self._news.wait()
+
+    async def _let_a_cancel_come_first(self) -> None:
+        """What cancels the wait may be that, or who receives: `Request.is_disconnected` only looks. That is told at the next look."""
+        if not self._was_cut:
+            self._was_cut = True
+            await asyncio.sleep(0)
+        self._was_cut = False
 
     def watch(self) -> None:
         """Has the client's leaving be seen without anybody receiving, from `LOOK_AFTER` seconds on."""
