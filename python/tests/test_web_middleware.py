@@ -117,6 +117,56 @@ async def test_law_w2_after_the_last_byte_nothing_is_cancelled(server, options):
     assert operation.context.cancel_reason is None
 
 
+def start(**fields):
+    return {"type": "http.response.start", "status": 200, "headers": [], **fields}
+
+
+def body(*, more=False, kind="body"):
+    return {"type": f"http.response.{kind}", "body": b"some", "more_body": more}
+
+
+def trailers(*, more=False):
+    return {"type": "http.response.trailers", "headers": [], "more_trailers": more}
+
+
+@pytest.mark.parametrize(
+    "response",
+    [
+        [start(), body()],
+        [start(), body(more=True), body()],
+        [start(trailers=True), body(more=True), body(), trailers(more=True), trailers()],
+        [start(), body(kind="zerocopysend", more=True), body(kind="zerocopysend")],
+        [start(), {"type": "http.response.pathsend", "path": "/file"}],
+    ],
+    ids=["one body", "bodies", "trailers", "files", "a path"],
+)
+async def test_law_w2_a_client_that_leaves_cancels_until_the_last_message_alone(response):
+    """By all the ways in which a response may end, though not every server has each."""
+    operation = None
+
+    async def app(scope, receive, send):
+        nonlocal operation
+        operation = current_operation()
+        for message in response[:count]:
+            await send(message)
+        is_gone.set()
+        assert (await receive())["type"] == "http.disconnect"
+        await settle()
+
+    async def receive():
+        await is_gone.wait()
+        return {"type": "http.disconnect"}
+
+    for count in range(len(response) + 1):
+        is_gone = asyncio.Event()
+        scope, _, send, _ = without_server()
+        await RequestCancelationMiddleware(app)(scope, receive, send)
+        is_cut = count < len(response)
+        assert operation.context.is_cancelled == is_cut, count
+        reason = CancelationReason.DISCONNECTED if is_cut else None
+        assert operation.context.cancel_reason is reason, count
+
+
 @pytest.mark.paused
 async def test_law_w4_its_time_is_up_504():
     scope, receive, send, sent = without_server()

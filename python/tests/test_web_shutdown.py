@@ -13,12 +13,13 @@ from hother.cancelable import (
     CancelationReason,
     current_operation,
 )
+from hother.cancelable.integrations._requests import operation_for
 from hother.cancelable.integrations.asgi import RequestCancelationMiddleware
 from hother.cancelable.integrations.starlette import get_request_token, shutdown, with_cancelation
 from support import web
 from support.loops import settle
 from support.processes import run_python
-from support.serving import wait_for
+from support.serving import LIMIT, wait_for
 
 
 class Served:
@@ -118,7 +119,7 @@ async def test_law_w6_new_requests_are_turned_away_meanwhile():
         return "never"
 
     served = Served(RequestCancelationMiddleware(app))
-    async with shutdown(grace=30) as ending:
+    async with shutdown(grace=3600) as ending:
         first = asyncio.create_task(served.get("/first"))
         await settle()
         report = asyncio.create_task(ending.begin())
@@ -134,8 +135,36 @@ async def test_law_w6_new_requests_are_turned_away_meanwhile():
         assert not report.done()
         go_on.set()
         assert await first == (200, b"done")
-        assert (await report).still_running == ()
+        # The last of them is the end of it, long before the grace is over.
+        assert (await asyncio.wait_for(report, LIMIT)).still_running == ()
     assert (await served.get("/after"))[0] == 200
+
+
+async def test_law_w6_what_goes_on_after_a_cancel_of_the_token_is_asked_too():
+    """Whoever had the token has ended, and what is around that runs."""
+    goes_on = asyncio.Event()
+    operation = None
+
+    async def app(scope, receive, send):
+        nonlocal operation
+        operation = current_operation()
+        async with operation_for(Request(scope, receive)):
+            scope["cancelation_token"].cancel_sync(CancelationReason.MANUAL, "enough of that")
+            with pytest.raises(asyncio.CancelledError):
+                await asyncio.sleep(3600)
+        goes_on.set()
+        await operation.token.wait_for_cancel()
+        await web.answer(send, b"done")
+
+    served = Served(RequestCancelationMiddleware(app))
+    async with shutdown(grace=3600) as ending:
+        answering = asyncio.create_task(served.get("/it"))
+        await wait_for(goes_on)
+        assert not operation._is_asked()
+        report = await asyncio.wait_for(ending.begin(), LIMIT)
+        assert (report.asked, report.still_running) == (1, ())
+        assert await answering == (200, b"done")
+    assert operation.context.cancel_reason is CancelationReason.SHUTDOWN
 
 
 @pytest.mark.paused
