@@ -119,6 +119,10 @@ def _reason() -> Any:
     return importlib.import_module("hother.cancelable.core.models").CancelationReason.MANUAL
 
 
+def _operation() -> Any:
+    return importlib.import_module("hother.cancelable.core.cancelable").Cancelable()
+
+
 def _source_of(cls: Any) -> Any:
     methods = dict.fromkeys(("start_monitoring", "stop_monitoring"), len)
     return type("Source", (cls,), methods)(_reason())
@@ -132,7 +136,7 @@ def _composite_of(cls: Any) -> Any:
 # How an instance is made, where it is not made from nothing.
 MADE_FROM: dict[str, Callable[[Any], Any]] = {
     "AllOfSource": _composite_of,
-    "CancelableWebSocket": lambda cls: cls(None, None),
+    "CancelableWebSocket": lambda cls: cls(None, _operation()),
     "CancelationError": lambda cls: cls(_reason()),
     "CancelationScenario": lambda cls: cls("scenario"),
     "CancelationSource": _source_of,
