@@ -1,30 +1,17 @@
-"""FastAPI: the dependency and the decorator, with no middleware and behind any, on real servers."""
+"""FastAPI: the dependency, with no middleware and behind any, on real servers."""
 
 import asyncio
-import contextlib
 import hashlib
 import inspect
 import math
 from typing import Annotated
 from unittest import mock
 
-import httpx
 import pytest
-from fastapi import BackgroundTasks, Body, Depends, FastAPI, HTTPException, Request
+from fastapi import BackgroundTasks, Depends, FastAPI, Request
 from fastapi.responses import JSONResponse, StreamingResponse
-from starlette.applications import Starlette
-from starlette.middleware.base import BaseHTTPMiddleware
-from starlette.middleware.cors import CORSMiddleware
-from starlette.middleware.gzip import GZipMiddleware
-from starlette.routing import Route
 
-from hother.cancelable import (
-    Cancelable,
-    CancelationError,
-    CancelationReason,
-    CancelationToken,
-    current_operation,
-)
+from hother.cancelable import Cancelable, CancelationError, CancelationReason, CancelationToken
 from hother.cancelable.integrations.fastapi import (
     RequestCancelationMiddleware,
     cancelable_dependency,
@@ -32,68 +19,9 @@ from hother.cancelable.integrations.fastapi import (
     with_cancelation,
 )
 from support import web
+from support.applications import AROUND, Waiting, client, vanish
 from support.loops import settle
 from support.serving import served, wait_for
-
-
-async def pass_on(request, call_next):
-    return await call_next(request)
-
-
-AROUND = {
-    "nothing": lambda app: None,
-    "ours": lambda app: app.add_middleware(RequestCancelationMiddleware),
-    "base": lambda app: app.add_middleware(BaseHTTPMiddleware, dispatch=pass_on),
-    "gzip": lambda app: app.add_middleware(GZipMiddleware, minimum_size=10),
-    "cors": lambda app: app.add_middleware(CORSMiddleware, allow_origins=["*"]),
-    "ours in base": lambda app: (
-        app.add_middleware(RequestCancelationMiddleware),
-        app.add_middleware(BaseHTTPMiddleware, dispatch=pass_on),
-    ),
-    "base in ours": lambda app: (
-        app.add_middleware(BaseHTTPMiddleware, dispatch=pass_on),
-        app.add_middleware(RequestCancelationMiddleware),
-    ),
-}
-
-
-@contextlib.asynccontextmanager
-async def client(app, server="uvicorn", **options):
-    """A client of the application, which is really served."""
-    async with served(app, server, **options) as port:
-        async with httpx.AsyncClient(base_url=f"http://127.0.0.1:{port}", timeout=20) as it:
-            yield it
-
-
-class Waiting:
-    """An endpoint's work that waits for ever, and how it ended."""
-
-    def __init__(self):
-        self.started = asyncio.Event()
-        self.ended = asyncio.Event()
-        self.operation = None
-        self.error = None
-
-    async def work(self, cancel):
-        self.operation = cancel
-        try:
-            async with cancel:
-                self.started.set()
-                await asyncio.sleep(3600)
-        except BaseException as error:
-            self.error = error
-            raise
-        finally:
-            self.ended.set()
-
-
-async def vanish(port, waiting, request):
-    """Asks, and is gone once the work has started."""
-    async with web.connected(port) as (_, writer):
-        writer.write(request)
-        await wait_for(waiting.started)
-    await wait_for(waiting.ended)
-    await settle()
 
 
 @web.on_servers()
@@ -279,75 +207,6 @@ def test_the_dependency_tells_its_signature():
     assert names == ["request", "timeout"]
 
 
-@web.on_servers("asyncio")
-@pytest.mark.parametrize("around", ["nothing", "ours", "base"])
-async def test_the_decorator_keeps_the_signature(server, options, around):
-    app = FastAPI()
-    AROUND[around](app)
-
-    @app.post("/bare/{at}")
-    @with_cancelation
-    async def bare(at: int, q: str, body: Annotated[dict, Body()], cancel: Cancelable):
-        assert current_operation() is cancel
-        return [at, q, body, cancel.context.name]
-
-    @app.get("/asks")
-    @with_cancelation(timeout=5)
-    async def asks(request: Request):
-        return [request.url.path, current_operation().remaining() > 4]
-
-    @app.get("/plain")
-    @with_cancelation(timeout=5)
-    def plain(q: int = 7):
-        return [q, current_operation().context.name]
-
-    @app.get("/late")
-    @with_cancelation(timeout=0.05)
-    async def late():
-        await asyncio.sleep(3600)
-
-    @app.get("/typed")
-    @with_cancelation(timeout=0.05, raise_on_cancel=False)
-    async def typed():
-        await asyncio.sleep(3600)
-
-    async with client(app, server, **options) as to:
-        response = await to.post("/bare/5?q=x", json={"a": 1})
-        assert response.json() == [5, "x", {"a": 1}, "POST /bare/5"]
-        assert (await to.post("/bare/five", json={})).status_code == 422
-        assert (await to.get("/asks")).json() == ["/asks", True]
-        assert (await to.get("/plain")).json() == [7, "GET /plain"]
-        for path in ("/late", "/typed"):
-            response = await to.get(path)
-            assert (response.status_code, response.json()) == (504, {"detail": "Request timeout"})
-        described = (await to.get("/openapi.json")).json()["paths"]["/bare/{at}"]["post"]
-        assert [it["name"] for it in described["parameters"]] == ["at", "q"]
-
-
-@web.on_servers()
-async def test_law_w2_the_decorator_ends_with_the_client(server, options):
-    app = FastAPI()
-    started, ended = asyncio.Event(), asyncio.Event()
-    reasons = []
-
-    @app.get("/slow")
-    @with_cancelation
-    async def slow(cancel: Cancelable):
-        started.set()
-        try:
-            await asyncio.sleep(3600)
-        finally:
-            reasons.append(cancel.context.cancel_reason or cancel.token.reason)
-            ended.set()
-
-    async with served(app, server, **options) as port:
-        async with web.connected(port) as (_, writer):
-            writer.write(web.head("GET", "/slow"))
-            await wait_for(started)
-        await wait_for(ended)
-    assert reasons == [CancelationReason.DISCONNECTED]
-
-
 @web.on_servers()
 async def test_law_w2_an_endpoint_that_only_looks_is_told(server, options):
     """It takes the token or the operation, and goes by `is_disconnected` all the same."""
@@ -367,14 +226,6 @@ async def test_law_w2_an_endpoint_that_only_looks_is_told(server, options):
             writer.write(web.head("GET", "/looks"))
             await wait_for(started)
         await wait_for(ended)
-
-
-def test_a_generator_is_no_endpoint():
-    with pytest.raises(TypeError, match="endpoint must return its response"):
-
-        @with_cancelation
-        async def items():
-            yield 1
 
 
 @pytest.mark.parametrize(
@@ -510,41 +361,3 @@ async def test_a_streaming_response_of_the_framework_has_the_connection_to_itsel
         await wait_for(ended)
         await settle()
         assert not [it for it in asyncio.all_tasks() if "watches" in it.get_name()]
-
-
-@web.on_servers("asyncio")
-async def test_the_decorator_alone_leaves_a_streaming_response_its_connection(server, options):
-    """In Starlette, where the body is not over as the endpoint returns."""
-    first, ended = asyncio.Event(), asyncio.Event()
-
-    async def items():
-        try:
-            yield b"some"
-            first.set()
-            await asyncio.sleep(3600)
-        finally:
-            ended.set()
-
-    @with_cancelation
-    async def it(request):
-        await settle()
-        return StreamingResponse(items())
-
-    app = Starlette(routes=[Route("/it", it, methods=["POST"])])
-    async with served(app, server, **options) as port, web.connected(port) as (_, writer):
-        writer.write(web.head("POST", "/it", "Content-Length: 10"))
-        await wait_for(first)
-        writer.transport.abort()
-        await wait_for(ended)
-
-
-async def test_an_http_exception_of_the_endpoint_is_its_own():
-    app = FastAPI()
-
-    @app.get("/it")
-    @with_cancelation
-    async def it():
-        raise HTTPException(418, "a teapot")
-
-    async with client(app) as to:
-        assert (await to.get("/it")).json() == {"detail": "a teapot"}
