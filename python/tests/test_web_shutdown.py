@@ -229,6 +229,70 @@ async def test_one_loop_has_one_shutdown_at_a_time():
                 pass
 
 
+@pytest.mark.parametrize("is_outer_first", [True, False])
+async def test_an_application_and_one_that_is_mounted_in_it_may_have_one_each(is_outer_first):
+    """Both are asked by the same signal: each is over with the requests, and not with its grace."""
+    started, go_on = asyncio.Event(), asyncio.Event()
+
+    async def app(scope, receive, send):
+        started.set()
+        await go_on.wait()
+        await web.answer(send, b"finished")
+
+    served = Served(RequestCancelationMiddleware(app))
+    async with shutdown(grace=60) as outer:
+        async with shutdown(grace=50) as inner:
+            answering = asyncio.create_task(served.get("/it"))
+            await wait_for(started)
+            pair = (outer, inner) if is_outer_first else (inner, outer)
+            waiting = [asyncio.create_task(it.begin()) for it in pair]
+            await settle()
+            assert outer.has_begun
+            assert inner.has_begun
+            assert not any(it.done() for it in waiting)
+            go_on.set()
+            assert await answering == (200, b"finished")
+            async with asyncio.timeout(LIMIT):
+                assert [it[:2] for it in await asyncio.gather(*waiting)] == [(1, ()), (1, ())]
+        # The inner one has gone, and the other is still under way.
+        assert (await served.get("/late"))[0] == 503
+    assert (await served.get("/again"))[0] == 200
+
+
+async def test_one_that_is_begun_without_being_entered_ends_the_loop_for_good():
+    async def app(scope, receive, send):
+        await web.answer(send, b"served")
+
+    served = Served(RequestCancelationMiddleware(app))
+    assert (await served.get("/it"))[0] == 200
+    assert (await shutdown(grace=60).begin()).asked == 0
+    assert (await served.get("/late"))[0] == 503
+
+
+async def test_of_two_the_longer_grace_is_given():
+    started, ended = asyncio.Event(), []
+
+    async def app(scope, receive, send):
+        started.set()
+        try:
+            await asyncio.sleep(LIMIT)
+        finally:
+            ended.append(asyncio.get_running_loop().time() - began)
+
+    served = Served(RequestCancelationMiddleware(app))
+    async with shutdown(grace=0.4, signals=()) as longer:
+        async with shutdown(grace=0.05, signals=()) as shorter:
+            answering = asyncio.create_task(served.get("/it"))
+            await wait_for(started)
+            began = asyncio.get_running_loop().time()
+            waits = asyncio.create_task(longer.begin())
+            assert len((await shorter.begin()).still_running) == 1
+        assert not ended
+        assert len((await waits).still_running) == 1
+    assert (await answering)[0] == 503
+    assert ended[0] >= 0.4
+
+
 @pytest.mark.parametrize(
     ("given", "error", "text"),
     [

@@ -29,18 +29,24 @@ class Served(Protocol):
 class Serving:
     """One for each loop, on which it lives alone."""
 
-    __slots__ = ("exchanges", "shutdown")
+    __slots__ = ("exchanges", "shutdowns")
 
     def __init__(self) -> None:
         self.exchanges: set[Served] = set()
-        self.shutdown: Shutdown | None = None
+        self.shutdowns: list[Shutdown] = []
+        """What may end this: mostly one, but an application and one that is mounted in it may have theirs."""
+
+    @property
+    def shutdown(self) -> Shutdown | None:
         """What has begun to end this."""
+        return next((it for it in self.shutdowns if it.has_begun), None)
 
     def left(self, exchange: Served) -> None:
         """A request runs no more."""
         self.exchanges.discard(exchange)
-        if self.shutdown is not None:
-            self.shutdown.all_ended_perhaps()
+        for shutdown in self.shutdowns:
+            if shutdown.has_begun:
+                shutdown.all_ended_perhaps()
 
 
 def serving() -> Serving:

@@ -48,6 +48,8 @@ class Shutdown:
         self.grace = grace
         self.report: ShutdownReport | None = None
         """How it went, once it is over."""
+        self.has_begun = False
+        """Whether requests have been asked to stop, and new ones are turned away."""
         self.has_heard = False
         self._signals = signals
         self._may_do_without = may_do_without
@@ -57,11 +59,6 @@ class Shutdown:
         self._asked = 0
         self._timer: asyncio.TimerHandle | None = None
         self._over = asyncio.Event()
-
-    @property
-    def has_begun(self) -> bool:
-        """Whether requests have been asked to stop, and new ones are turned away."""
-        return self._serving.shutdown is self
 
     async def begin(self) -> ShutdownReport:
         """Asks every request that runs on this loop to stop, and turns new ones away; waits until all have ended, or the grace is over.
@@ -89,6 +86,7 @@ class Shutdown:
             if not self._may_do_without:
                 raise
             _log.debug("no signal begins this shutdown", exc_info=True)
+        self._serving.shutdowns.append(self)
         return self
 
     async def __aexit__(self, *_: object) -> None:
@@ -99,8 +97,10 @@ class Shutdown:
                 _signals.leave(number, self)
             if self._timer is not None:
                 self._timer.cancel()
-            self._home.spare(None)
-            self._serving.shutdown = None
+            self.has_begun = False
+            self._serving.shutdowns.remove(self)
+            if self._serving.shutdown is None:
+                self._home.spare(None)
 
     def is_listening(self) -> bool:
         """Whether a signal would be news to it."""
@@ -116,10 +116,15 @@ class Shutdown:
         if self.has_begun or self.report is not None:
             return
         loop = asyncio.get_running_loop()
-        self._serving.shutdown = self
+        self.has_begun = True
+        if self not in self._serving.shutdowns:
+            # One that was not entered stays, as the end of the loop.
+            self._serving.shutdowns.append(self)
         self._began = time.monotonic()
         self._timer = loop.call_later(self.grace, self._time_is_up)
-        self._home.spare(self.grace + _MARGIN)
+        # None is cut before the grace of any that has begun, or is about to, is over.
+        longest = max(it.grace for it in self._serving.shutdowns)
+        self._home.spare(longest + _MARGIN)
         running = tuple(self._serving.exchanges)
         self._asked = len(running)
         for exchange in running:
@@ -174,7 +179,8 @@ def shutdown(
     `report`, and cancelled. Let the server wait for longer than that: uvicorn does unless `timeout_graceful_shutdown` says otherwise, for
     hypercorn set `graceful_timeout`.
 
-    It is about all requests on the loop that it is entered on which the middleware, the dependency or the decorator knows of.
+    It is about all requests on the loop that it is entered on which the middleware, the dependency or the decorator knows of. An
+    application that is mounted in another may have one as well: each asks and waits, and nothing is cut before the longest grace is over.
 
     Args:
         grace: how many seconds a request has to finish by itself.
