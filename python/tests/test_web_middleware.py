@@ -2,6 +2,7 @@
 
 import asyncio
 import json
+from contextvars import ContextVar
 
 import pytest
 
@@ -335,3 +336,32 @@ def test_what_makes_no_sense_is_refused(given, error):
 
     with pytest.raises(ValueError, match=re.escape(error)):
         RequestCancelationMiddleware(web.digest, **given)
+
+
+async def test_what_is_set_in_the_application_is_so_for_what_stands_around():
+    """As without the middleware, though the application runs in a task of its own: an access log wants to know who it was."""
+    user = ContextVar("user", default="nobody")
+    unset = ContextVar("unset")
+
+    async def app(scope, receive, send):
+        assert user.get() == "somebody"
+        assert current_operation() is not None
+        user.set("the one who was let in")
+        unset.set("set")
+        if scope["path"] == "/fails":
+            raise ValueError("it failed")
+        await web.answer(send, b"done")
+
+    around = RequestCancelationMiddleware(app)
+    for path in ("/it", "/fails"):
+        before = user.set("somebody")
+        scope, receive, send, _ = without_server({"path": path})
+        try:
+            await around(scope, receive, send)
+        except ValueError:
+            assert path == "/fails"
+        assert user.get() == "the one who was let in"
+        assert unset.get() == "set"
+        assert current_operation() is None
+        user.reset(before)
+    assert user.get() == "nobody"

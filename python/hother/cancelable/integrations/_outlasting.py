@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from contextvars import Context, copy_context
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from anyio import CancelScope
@@ -30,9 +31,10 @@ async def outlasting(
     """What `work` gives, which runs on a task of its own. A cancel of the caller asks it to stop, by `give_up`, and waits for it.
 
     So a server, or what stands in between, cuts neither a shield nor a grace. Where it `goes_on` by itself, nobody asks and nobody
-    waits: it is kept until it ends.
+    waits: it is kept until it ends. The variables of the context are as if it ran here: what it has set is so for the caller.
     """
-    task = asyncio.get_running_loop().create_task(work, name=name)
+    context = copy_context()
+    task = asyncio.get_running_loop().create_task(work, name=name, context=context)
     try:
         await ended(task)
     except asyncio.CancelledError:
@@ -52,6 +54,7 @@ async def outlasting(
         if not task.cancelled() and (error := task.exception()) is not None:
             _log.error("%s failed while its server gave it up", name, exc_info=error)
         raise
+    _take_over(context)
     return task.result()
 
 
@@ -72,11 +75,19 @@ async def ended(task: asyncio.Task[Any]) -> None:
         task.remove_done_callback(note)
 
 
+def _take_over(context: Context) -> None:
+    for variable, value in context.items():
+        if variable.get(_NOTHING) is not value:
+            variable.set(value)
+
+
 def _forget(task: asyncio.Task[Any]) -> None:
     _left.discard(task)
     if not task.cancelled() and (error := task.exception()) is not None:
         _log.error("%s failed, for which nobody waits any more", task.get_name(), exc_info=error)
 
+
+_NOTHING = object()
 
 _left: set[asyncio.Task[Any]] = set()
 """Tasks that nobody waits for: the loop itself keeps no hold of its tasks."""
