@@ -45,6 +45,13 @@ async def tokens(token: CancelationToken) -> None:
     await LinkedCancelationToken().link(token, preserve_reason=True)
 
 
+async def returned_from_inside(token: CancelationToken) -> int:
+    """What the body returns is returned: nothing has to stand behind the `async with`."""
+    async with Cancelable.with_token(token) as operation:
+        async with operation.shield():
+            return 1
+
+
 async def operations(token: CancelationToken) -> None:
     async with Cancelable(name="work", metadata={"rows": 3}) as operation:
         assert_type(operation, Cancelable)

@@ -178,7 +178,7 @@ class Cancelable(Said):
 
     def shield(
         self, *, timeout: float | timedelta | None = None
-    ) -> AbstractAsyncContextManager[Cancelable, bool]:
+    ) -> AbstractAsyncContextManager[Cancelable, bool | None]:
         """A section for `async with`, which runs to its end though the operation, or what encloses it, is cancelled meanwhile.
 
         The cancel is delivered right after it. After `timeout` seconds it is cancelled all the same: then a
@@ -210,7 +210,8 @@ class Cancelable(Said):
         exc_type: type[BaseException] | None,
         exc_val: BaseException | None,
         exc_tb: TracebackType | None,
-    ) -> bool:
+    ) -> bool | None:
+        # Of a plain `bool` type checkers think that any `return` in the body may not happen; only with `raises="suppress"` is that so.
         is_quiet = exc_val is None and self._extras is None
         if is_quiet and self._scope == "native" and self._complete_quietly():
             put_back(self, self._restore)

@@ -51,7 +51,7 @@ class Section(Cancelable):
         exc_type: type[BaseException] | None,
         exc_val: BaseException | None,
         exc_tb: TracebackType | None,
-    ) -> bool:
+    ) -> bool | None:
         held, self._held = self._held, []
         try:
             is_over = await super().__aexit__(exc_type, exc_val, exc_tb)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import functools
 import inspect
-from typing import TYPE_CHECKING, Any, Literal, ParamSpec, TypeVar, cast
+from typing import TYPE_CHECKING, Any, Literal, ParamSpec, TypeVar
 
 from hother.cancelable.core.cancelable import Cancelable, Raises
 from hother.cancelable.core.current import current_operation
@@ -184,10 +184,9 @@ def with_cancelable(
             injection.into(args, kwargs, cancel)
             if cancel.is_running:
                 return await function(*args, **kwargs)
-            async with cancel:
+            async with cancel:  # Where what it was cancelled for is suppressed, `None` is given.
                 await cancel.check_cancelation()
                 return await function(*args, **kwargs)
-            return cast("R", None)  # What it was cancelled for is suppressed.
 
         return call
 
