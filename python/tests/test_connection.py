@@ -7,6 +7,7 @@ from starlette.requests import Request
 
 from hother.cancelable.integrations import _connection
 from hother.cancelable.integrations._connection import READ_AHEAD, Connection
+from hother.cancelable.integrations._requests import operation_for
 from support.loops import settle
 from support.serving import wait_for
 
@@ -271,3 +272,20 @@ async def test_one_that_was_left_lets_others_read():
     await settle()
     wire.messages.put_nowait(GONE)
     assert await wire.receive() is GONE
+
+
+async def test_law_o3_an_operation_that_has_ended_leaves_no_reader_of_its_request():
+    wire = Wire(part(b"all of it", more=False))
+    request = Request(
+        {"type": "http", "method": "POST", "path": "/it", "headers": []}, wire.receive
+    )
+
+    def readers():
+        return [it for it in asyncio.all_tasks() if "watches a connection" in it.get_name()]
+
+    async with operation_for(request):
+        while wire.at_a_time == 0 or wire.reads == 0:
+            await settle(1)
+        assert len(readers()) == 1
+    assert readers() == []
+    assert await request.body() == b"all of it"

@@ -5,12 +5,14 @@ import json
 from contextvars import ContextVar
 
 import pytest
+from starlette.requests import Request
 
 from hother.cancelable import (
     Cancelable,
     CancelationError,
     CancelationReason,
     CancelationToken,
+    OperationStatus,
     ParentCancelation,
     current_operation,
 )
@@ -18,6 +20,7 @@ from hother.cancelable.integrations.asgi import (
     RequestCancelationMiddleware,
     RequestCancellationMiddleware,
 )
+from hother.cancelable.integrations.starlette import get_request_token
 from support import web
 from support.loops import settle
 from support.serving import served, wait_for
@@ -166,6 +169,34 @@ async def test_law_w2_a_client_that_leaves_cancels_until_the_last_message_alone(
         assert operation.context.is_cancelled == is_cut, count
         reason = CancelationReason.DISCONNECTED if is_cut else None
         assert operation.context.cancel_reason is reason, count
+
+
+@pytest.mark.parametrize(
+    ("disconnect", "status"),
+    [
+        ("cancel", OperationStatus.CANCELLED),
+        (("grace", 60), OperationStatus.CANCELLED),
+        ("detach", OperationStatus.FAILED),
+        ("ignore", OperationStatus.FAILED),
+    ],
+)
+async def test_law_w2_what_fails_since_its_client_has_left_ends_for_that(disconnect, status):
+    """Whoever took the token has not ended the work by it; the error is the server's to see, as ever."""
+    operation = None
+
+    async def app(scope, receive, send):
+        nonlocal operation
+        operation = current_operation()
+        get_request_token(Request(scope))
+        assert (await receive())["type"] == "http.disconnect"
+        raise OSError("nobody is there")
+
+    scope, receive, send, sent = without_server(None, {"type": "http.disconnect"})
+    with pytest.raises(OSError, match="nobody is there"):
+        await RequestCancelationMiddleware(app, disconnect=disconnect)(scope, receive, send)
+    reason = CancelationReason.DISCONNECTED if status is OperationStatus.CANCELLED else None
+    assert (operation.context.status, operation.context.cancel_reason) == (status, reason)
+    assert sent == []
 
 
 @pytest.mark.paused
