@@ -221,8 +221,10 @@ async def test_before_the_bodys_end_nothing_is_held_back():
 
 
 async def test_what_a_read_raises_is_raised_where_somebody_receives(caplog):
+    errors = [AssertionError("it was asked again"), RuntimeError("the server is broken")]
+
     async def receive():
-        raise RuntimeError("the server is broken")
+        raise errors.pop()
 
     connection = Connection(receive, nothing)
     connection.watch()
@@ -250,7 +252,7 @@ async def test_one_that_was_left_watches_again_when_it_is_asked_to(turns):
     """Also where it is left before its task has taken a step, and asked before that has ended."""
     wire, gone = Wire(part(b"", more=False)), asyncio.Event()
     connection = Connection(wire.receive, gone.set)
-    for pause in (turns, 0, 5):
+    for pause in (turns, 5, 0):
         connection.watch()
         await settle(turns)
         connection.leave()

@@ -39,7 +39,7 @@ async def test_an_operation_that_is_over_lets_the_socket_go_on(server: str):
 
 
 @both
-async def test_a_socket_that_we_close_is_not_a_client_that_left(server: str):
+async def test_law_w2_a_socket_that_we_close_is_not_a_client_that_left(server: str):
     seen = Seen()
     client_is_gone = asyncio.Event()
 

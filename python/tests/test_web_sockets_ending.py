@@ -199,7 +199,7 @@ async def test_law_w6_a_shutdown_asks_sockets_at_once_and_lets_them_say_goodbye(
         assert told.errors[-1].reason is CancelationReason.SHUTDOWN
 
 
-async def test_a_socket_that_stays_is_named_and_cut_when_the_grace_is_over(caplog):
+async def test_law_w6_a_socket_that_stays_is_named_and_cut_when_the_grace_is_over(caplog):
     seen = Seen()
 
     async def handler(websocket: WebSocket) -> None:

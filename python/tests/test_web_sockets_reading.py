@@ -19,7 +19,7 @@ GOODBYE = {"type": "websocket.disconnect", "code": 1000}
 
 
 @both
-async def test_messages_come_whole_and_in_order_while_it_reads_ahead(server: str):
+async def test_law_w1_messages_come_whole_and_in_order_while_it_reads_ahead(server: str):
     seen = Seen()
     sent = [f"{n} " + "x" * (n * 37 % 3000) for n in range(300)]
 
@@ -86,7 +86,7 @@ async def test_what_was_read_ahead_is_received_after_the_operation(server: str):
 
 
 @both
-async def test_reading_ahead_holds_the_client_up_after_64_kib(server: str):
+async def test_law_w1_reading_ahead_holds_the_client_up_after_64_kib(server: str):
     seen = Seen()
     may_go_on = asyncio.Event()
 
@@ -124,7 +124,41 @@ async def test_reading_ahead_holds_the_client_up_after_64_kib(server: str):
     assert seen.told == [16_384] * 2000 + [1]
 
 
-async def test_one_reader_for_any_number_that_want_to_know():
+@both
+async def test_law_w2_where_all_that_was_read_ahead_was_taken_a_client_that_leaves_is_seen(
+    server: str,
+):
+    """There is room again, and whoever waited for that hears of it, though nobody reads beside."""
+    seen = Seen()
+    may_go_on = asyncio.Event()
+    messages = LIMIT // 16_384
+
+    async def handler(websocket: WebSocket) -> None:
+        async def body(socket: CancelableWebSocket) -> None:
+            await may_go_on.wait()
+            for _ in range(messages):
+                await socket.receive_bytes()
+            await socket.send_text("that is all")
+            await asyncio.Event().wait()
+
+        seen.told.append(websocket)
+        await seen.run(websocket, body)
+
+    async with served(app(handler), server) as port:
+        async with websockets.connect(url(port), compression=None) as client:
+            await wait_for(seen.is_in)
+            reading = seen.told.pop()._receive.__self__
+            for _ in range(messages):
+                await client.send(b"x" * 16_384)
+            while reading._weight < LIMIT:
+                await settle(1)
+            may_go_on.set()
+            assert await client.recv() == "that is all"
+        await wait_for(seen.is_over)
+    assert seen.errors[-1].reason is CancelationReason.DISCONNECTED
+
+
+async def test_law_w1_one_reader_for_any_number_that_want_to_know():
     """Two operations watch, one receives, and the server is asked by one at a time."""
     inner: asyncio.Queue[dict[str, Any]] = asyncio.Queue()
     asking = 0
@@ -142,12 +176,15 @@ async def test_one_reader_for_any_number_that_want_to_know():
     watching = [asyncio.create_task(reading.until_gone()) for _ in range(3)]
     got: list[Any] = []
     for n in range(100):
+        receiving = asyncio.create_task(reading.receive()) if n % 2 else None
+        # So that it waits beside those who watch, now and then.
+        await settle(n % 5 // 2)
         inner.put_nowait({"type": "websocket.receive", "text": str(n)})
         if n % 3 == 0:
             watching[n % 2].cancel()
             watching[n % 2] = asyncio.create_task(reading.until_gone())
-        if n % 2:
-            got.append((await reading.receive())["text"])
+        if receiving is not None:
+            got.append((await receiving)["text"])
     inner.put_nowait({"type": "websocket.disconnect", "code": 1000})
     while (message := await reading.receive())["type"] == "websocket.receive":
         got.append(message["text"])
