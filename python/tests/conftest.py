@@ -45,6 +45,18 @@ def pytest_configure() -> None:
 
 def pytest_collection_finish() -> None:
     """Spares the collector what is there before any test: it runs after each of them."""
+    _spare_what_stays()
+
+
+@pytest.hookimpl(trylast=True)
+def pytest_runtest_teardown(item: pytest.Item, nextitem: pytest.Item | None) -> None:
+    """Spares it what a file has left as well, such as the frameworks that its programs have imported."""
+    if nextitem is not None and nextitem.path != item.path:
+        _spare_what_stays()
+
+
+def _spare_what_stays() -> None:
+    # Whatever is to be collected and complains of it does so before.
     gc.collect()
     gc.freeze()
 
