@@ -108,5 +108,5 @@ fn every_version() -> String {
 /// Where Python sources are.
 const SOURCES: &str = "python benches/python";
 /// Each of these serves requests on every loop and by every server, which takes minutes.
-const WITHOUT_SERVERS: &str = "--ignore-glob=*/test_web_* --ignore-glob=*/test_websocket.py --ignore-glob=*/test_streaming_responses.py --ignore-glob=*/test_across_services.py";
+const WITHOUT_SERVERS: &str = "--ignore-glob=*/test_web_*";
 const STUBTEST: &str = "-m mypy.stubtest --mypy-config-file pyproject.toml hother.cancelable._core";
