@@ -1,7 +1,9 @@
 //! [`layer`], the tower layer with what axum knows of a request.
 
 use axum::extract::MatchedPath;
-use cancelable_http::{CancelableLayer, RequestHead};
+use cancelable_http::RequestHead;
+
+use crate::CancelableLayer;
 
 /// A [`CancelableLayer`] that names operations by their route: `GET /users/{id}`.
 ///
@@ -30,7 +32,7 @@ use cancelable_http::{CancelableLayer, RequestHead};
 /// # }
 /// ```
 pub fn layer() -> CancelableLayer {
-    CancelableLayer::new().name(name).metadata(facts)
+    CancelableLayer::default().name(name).metadata(facts)
 }
 
 fn name(head: &RequestHead<'_>) -> String {

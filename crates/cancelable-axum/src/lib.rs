@@ -52,17 +52,23 @@ mod current;
 mod layer;
 mod sse;
 mod streaming;
+mod upload;
 #[cfg(feature = "ws")]
 pub mod ws;
 
-pub use cancelable_http::{
-    Answer, CancelableLayer, CancelableService, Disconnect, Report, RequestHead, Shutdown,
-};
+pub use cancelable_http::{Answer, Disconnect, Report, RequestHead, Shutdown};
 pub use cancelled::Cancelled;
 pub use current::{CurrentOperation, NoOperation};
 pub use layer::layer;
 pub use sse::{EventsOfOperation, sse};
 pub use streaming::streaming;
+pub use upload::AxumUpload;
+
+/// The layer of [`layer()`], which leaves axum's body what it is.
+pub type CancelableLayer = cancelable_http::CancelableLayer<AxumUpload>;
+
+/// A service whose requests are operations; made by a [`CancelableLayer`].
+pub type CancelableService<S> = cancelable_http::CancelableService<S, AxumUpload>;
 
 /// The examples of the page about axum are tests of this crate.
 #[cfg(all(doctest, feature = "ws"))]

@@ -14,7 +14,7 @@
 //! use std::time::Duration;
 //! use tower::{Layer, ServiceExt, service_fn};
 //!
-//! async fn answer(_: Request<()>) -> Result<Response<Full<Bytes>>, Infallible> {
+//! async fn answer<B>(_: Request<B>) -> Result<Response<Full<Bytes>>, Infallible> {
 //!     let op = Operation::current().expect("the layer made one");
 //!     // What must not be cut in two, whoever leaves; what comes after it need not be done.
 //!     op.shield(tokio::time::sleep(Duration::from_secs(1))).await;
@@ -64,8 +64,8 @@ pub use client::{CallCancelled, DeadlineCall, DeadlineLayer, DeadlineService};
 pub use deadline::{DeadlineHeader, DeadlineHeaders, NoTimeLeft};
 #[cfg(feature = "tower")]
 pub use server::{
-    Answer, CancelableLayer, CancelableService, Disconnect, RequestHead, ResponseBody,
-    ResponseFuture,
+    Answer, AnyUpload, CancelableLayer, CancelableService, Disconnect, RequestBody, RequestHead,
+    ResponseBody, ResponseFuture, UnwatchedUpload, Upload, Uploads,
 };
 #[cfg(feature = "tower")]
 pub use shutdown::{Report, Shutdown};

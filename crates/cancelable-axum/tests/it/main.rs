@@ -14,3 +14,4 @@ mod shutdown;
 mod sockets;
 mod streams;
 mod support;
+mod uploads;

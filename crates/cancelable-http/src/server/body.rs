@@ -90,11 +90,11 @@ impl<B: Body> ResponseBody<B> {
         let mut slot = driving.exchange.lock();
         let ready = slot.frame.take();
         let (hint, rest) = (slot.hint, slot.rest);
-        drop(slot);
         let announced = headers.get(CONTENT_LENGTH);
         let announced = announced.and_then(|length| length.to_str().ok()?.parse().ok());
         let left = announced.or_else(|| hint.exact());
-        driving.has_all = left == Some(0);
+        slot.has_all = left == Some(0);
+        drop(slot);
         driving.park();
         let driven = Driven {
             driving,
@@ -147,7 +147,9 @@ impl<D: Buf + Send + 'static> Driven<D> {
                 }
             },
         };
-        self.driving.has_all |= is_last;
+        if is_last {
+            self.driving.exchange.lock().has_all = true;
+        }
         frame
     }
 }

@@ -2,6 +2,8 @@
 
 use std::time::Duration;
 
+use cancelable::{Operation, Reason};
+
 /// What it means for a request's operation that its client has gone away before the response was complete.
 ///
 /// It is chosen for each route: reading something for somebody who has left is of no use, and an order that was placed is to be
@@ -20,4 +22,26 @@ pub enum Disconnect {
     Detach,
     /// The same, with nothing on record.
     Ignore,
+}
+
+impl Disconnect {
+    /// Whether the operation is asked to stop.
+    pub(super) fn asks(self) -> bool {
+        match self {
+            Self::Cancel | Self::Grace(_) => true,
+            Self::Detach | Self::Ignore => false,
+        }
+    }
+
+    /// Tells the operation.
+    pub(super) fn tell(self, operation: &Operation) {
+        match self {
+            Self::Detach => operation.set_metadata("disconnected", true),
+            Self::Grace(grace) => operation.grace_on(Reason::Disconnected, grace),
+            Self::Cancel | Self::Ignore => {}
+        }
+        if self.asks() {
+            operation.cancel_with(Reason::Disconnected);
+        }
+    }
 }

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::task::{Context, Poll, Waker};
 use std::thread;
 
-use cancelable::{Operation, Reason};
+use cancelable::Operation;
 use tokio::runtime::Handle;
 
 use super::Disconnect;
@@ -19,8 +19,6 @@ pub(super) struct Driving<D> {
     run: Option<Run>,
     is_parked: bool,
     pub(super) exchange: Arc<Exchange<D>>,
-    /// Whether all that was announced of the response has been handed over.
-    pub(super) has_all: bool,
 }
 
 impl<D> Driving<D> {
@@ -32,7 +30,6 @@ impl<D> Driving<D> {
             run: Some(Box::pin(run)),
             is_parked: false,
             exchange,
-            has_all: false,
         }
     }
 
@@ -110,7 +107,8 @@ impl<D> Drop for Driving<D> {
             return;
         }
         let mut slot = self.exchange.lock();
-        slot.reader = match self.has_all {
+        let has_all = slot.has_all;
+        slot.reader = match has_all {
             true => Reader::HasAll,
             false => Reader::Gone,
         };
@@ -122,7 +120,7 @@ impl<D> Drop for Driving<D> {
         let (Some(run), Some(operation)) = (run, operation) else {
             return;
         };
-        if self.has_all {
+        if has_all {
             return finish(run);
         }
         leave(run, &operation, disconnect);
@@ -131,18 +129,17 @@ impl<D> Drop for Driving<D> {
 
 /// The client has left.
 fn leave(run: Run, operation: &Operation, disconnect: Disconnect) {
-    match disconnect {
-        Disconnect::Detach | Disconnect::Ignore if is_on_a_runtime() => {
-            if disconnect == Disconnect::Detach {
-                operation.set_metadata("disconnected", true);
-            }
-            return hand_over(run);
-        }
-        Disconnect::Grace(grace) => operation.grace_on(Reason::Disconnected, grace),
-        Disconnect::Cancel | Disconnect::Detach | Disconnect::Ignore => {}
+    let asks = disconnect.asks();
+    if !asks && !is_on_a_runtime() {
+        // There is nobody who could go on with it.
+        Disconnect::Cancel.tell(operation);
+        return;
     }
-    operation.cancel_with(Reason::Disconnected);
-    finish(run);
+    disconnect.tell(operation);
+    match asks {
+        true => finish(run),
+        false => hand_over(run),
+    }
 }
 
 /// Sees to the end of a run that is about to end: here and now if it owes nothing, else in a task.

@@ -8,7 +8,7 @@
 //! 3. **No foreign code under the lock**: what is taken out or replaced is dropped after it.
 
 use std::any::Any;
-use std::sync::Weak;
+use std::sync::atomic::{AtomicBool, Ordering};
 
 use cancelable::Operation;
 use http::response::Parts;
@@ -21,6 +21,8 @@ use super::{BoxError, Disconnect};
 /// See the module's documentation.
 pub(super) struct Exchange<D> {
     slot: Mutex<Slot<D>>,
+    /// The client has left in the middle of its upload, and the work has not been pending since.
+    is_cut_off: AtomicBool,
 }
 
 pub(super) struct Slot<D> {
@@ -34,6 +36,8 @@ pub(super) struct Slot<D> {
     pub(super) rest: SizeHint,
     pub(super) stage: Stage,
     pub(super) reader: Reader,
+    /// Whether all that was announced of the response has been handed over.
+    pub(super) has_all: bool,
     pub(super) disconnect: Disconnect,
     /// `None` before it runs, and when its work is done.
     pub(super) operation: Option<Operation>,
@@ -79,11 +83,25 @@ impl<D> Exchange<D> {
                 rest: SizeHint::new(),
                 stage: Stage::Working,
                 reader: Reader::Reads,
+                has_all: false,
                 disconnect,
                 operation: None,
                 parking: Parking::default(),
             }),
+            is_cut_off: AtomicBool::new(false),
         }
+    }
+
+    /// Nobody is there for what the work gives now, unless it goes on after this.
+    pub(super) fn cut_off(&self) {
+        // Release: pairs with the acquire by which the work's side takes it, in whichever thread the body was read.
+        self.is_cut_off.store(true, Ordering::Release);
+    }
+
+    /// Whether that has come since this was asked last.
+    pub(super) fn take_cut_off(&self) -> bool {
+        // Acquire: pairs with the release in `cut_off`. Nearly always there is nothing to take, and a load is all.
+        self.is_cut_off.load(Ordering::Acquire) && self.is_cut_off.swap(false, Ordering::Acquire)
     }
 
     pub(super) fn lock(&self) -> MutexGuard<'_, Slot<D>> {
@@ -107,14 +125,13 @@ impl<D> Exchange<D> {
     }
 }
 
-/// A request that is an operation already, for a layer inside the one that made it so; found beside the request.
-#[derive(Clone)]
-pub(super) struct Governed(pub(super) Weak<dyn Govern>);
-
-/// What an inner layer may do to the operation of an outer one.
+/// What an inner layer and the body of the request may do to the operation.
 pub(super) trait Govern: Send + Sync {
     /// Has this hold from now on, and gives the operation; `None` where it does not run.
     fn govern(&self, disconnect: Disconnect) -> Option<Operation>;
+
+    /// The client has left in the middle of its upload.
+    fn lose_client(&self);
 }
 
 impl<D: Send + 'static> Govern for Exchange<D> {
@@ -125,5 +142,20 @@ impl<D: Send + 'static> Govern for Exchange<D> {
         }
         slot.disconnect = disconnect;
         slot.operation.clone()
+    }
+
+    fn lose_client(&self) {
+        let slot = self.lock();
+        // What has come to its end, or was handed over to it, is no affair of the client's; and one leaves once.
+        if slot.stage != Stage::Working || slot.reader != Reader::Reads || slot.has_all {
+            return;
+        }
+        let (disconnect, operation) = (slot.disconnect, slot.operation.clone());
+        drop(slot);
+        let Some(operation) = operation else { return };
+        if disconnect.asks() {
+            self.cut_off();
+        }
+        disconnect.tell(&operation);
     }
 }

@@ -1,5 +1,7 @@
 //! [`CancelableLayer`], the face: how the operations of requests may end, and what they are called.
 
+use std::fmt;
+use std::marker::PhantomData;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -8,7 +10,7 @@ use serde_json::Value;
 use tower_layer::Layer;
 
 use super::config::Config;
-use super::{CancelableService, Disconnect, RequestHead};
+use super::{AnyUpload, CancelableService, Disconnect, RequestHead};
 use crate::{DeadlineHeaders, Shutdown};
 
 /// A layer for tower that runs each request as an operation, from the call of the service until the last frame of the response was
@@ -16,7 +18,8 @@ use crate::{DeadlineHeaders, Shutdown};
 ///
 /// The operation is [current](cancelable::Operation::current) in the handler and while the body of the response is polled, and
 /// lies in the extensions of the request. A client that goes away before the response was complete does to it what
-/// [`Disconnect`] says; after that nothing is cancelled. The body of the request is not touched.
+/// [`Disconnect`] says; after that nothing is cancelled. So does one that leaves in the middle of its upload: the service gets the body of
+/// the request as a [`RequestBody`](super::RequestBody), which gives every byte as it came, and looks at its errors.
 ///
 /// Where it is cancelled before there was a response, the client gets an [`Answer`](super::Answer); after that the body ends with
 /// an error that is the [`Cancellation`](cancelable::Cancellation). Errors and panics of the service go on as they are.
@@ -37,7 +40,7 @@ use crate::{DeadlineHeaders, Shutdown};
 ///
 /// # #[tokio::main(flavor = "current_thread", start_paused = true)] async fn main() {
 /// let layer = CancelableLayer::new().timeout(Duration::from_secs(5));
-/// let service = layer.layer(service_fn(async |_: Request<()>| {
+/// let service = layer.layer(service_fn(async |_: Request<_>| {
 ///     let op = Operation::current().expect("the layer made one");
 ///     assert_eq!(op.remaining(), Some(Duration::from_secs(5)));
 ///     tokio::time::sleep(Duration::from_secs(60)).await;
@@ -47,17 +50,27 @@ use crate::{DeadlineHeaders, Shutdown};
 /// assert_eq!(response.status(), 504);
 /// # }
 /// ```
-#[derive(Clone, Debug, Default)]
 #[must_use = "a layer does nothing until it is put around a service"]
-pub struct CancelableLayer {
+pub struct CancelableLayer<U = AnyUpload> {
     /// Shared, since axum puts a layer around its service anew for each request.
     config: Arc<Config>,
+    uploads: PhantomData<fn() -> U>,
 }
 
 impl CancelableLayer {
     /// A layer without a time limit, which cancels what nobody waits for.
     pub fn new() -> Self {
         Self::default()
+    }
+}
+
+impl<U> CancelableLayer<U> {
+    /// What the service gets as the body of a request, in place of a [`RequestBody`](super::RequestBody) of what the server gave.
+    pub fn uploads<V>(self) -> CancelableLayer<V> {
+        CancelableLayer {
+            config: self.config,
+            uploads: PhantomData,
+        }
     }
 
     /// How long a request may take, from its start to the last frame of its response; of several the least counts.
@@ -145,14 +158,40 @@ impl CancelableLayer {
     }
 }
 
-impl CancelableLayer {
+impl<U> CancelableLayer<U> {
     fn config(&mut self) -> &mut Config {
         Arc::make_mut(&mut self.config)
     }
 }
 
-impl<S> Layer<S> for CancelableLayer {
-    type Service = CancelableService<S>;
+impl<U> Default for CancelableLayer<U> {
+    fn default() -> Self {
+        Self {
+            config: Arc::default(),
+            uploads: PhantomData,
+        }
+    }
+}
+
+impl<U> Clone for CancelableLayer<U> {
+    fn clone(&self) -> Self {
+        Self {
+            config: Arc::clone(&self.config),
+            uploads: PhantomData,
+        }
+    }
+}
+
+impl<U> fmt::Debug for CancelableLayer<U> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_tuple("CancelableLayer")
+            .field(&self.config)
+            .finish()
+    }
+}
+
+impl<S, U> Layer<S> for CancelableLayer<U> {
+    type Service = CancelableService<S, U>;
 
     fn layer(&self, inner: S) -> Self::Service {
         CancelableService::new(inner, Arc::clone(&self.config))

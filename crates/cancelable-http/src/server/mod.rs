@@ -12,6 +12,7 @@ mod layer;
 mod parking;
 mod relay;
 mod service;
+mod upload;
 
 pub use answer::Answer;
 pub use body::ResponseBody;
@@ -20,6 +21,7 @@ pub use future::ResponseFuture;
 pub use head::RequestHead;
 pub use layer::CancelableLayer;
 pub use service::CancelableService;
+pub use upload::{AnyUpload, RequestBody, UnwatchedUpload, Upload, Uploads};
 
 /// An error of whatever kind, as bodies carry them.
 pub(crate) type BoxError = Box<dyn std::error::Error + Send + Sync>;

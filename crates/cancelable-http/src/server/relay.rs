@@ -7,7 +7,7 @@ use std::pin::Pin;
 use std::sync::Arc;
 use std::task::{Context, Poll};
 
-use cancelable::Cancellation;
+use cancelable::{Cancellation, Operation};
 use http::{Response, StatusCode};
 use http_body::{Body, SizeHint};
 use pin_project_lite::pin_project;
@@ -97,10 +97,19 @@ where
         *self.as_mut().project().is_polling = true;
         let polled = self.as_mut().work(cx);
         *self.as_mut().project().is_polling = false;
-        if polled.is_ready() {
-            self.exchange.finish();
+        let is_cut_off = self.exchange.take_cut_off();
+        if polled.is_pending() {
+            return Poll::Pending;
         }
-        polled
+        let operation = self.exchange.finish();
+        match (polled, operation.filter(|_| is_cut_off)) {
+            // What it says to a client that has just left, such as that the upload was bad, reaches nobody: it was cut short.
+            (Poll::Ready(Ok(())), Some(operation)) => match operation.cancellation() {
+                Some(why) => Poll::Ready(Err(Stop::Cancelled(why))),
+                None => Poll::Ready(Ok(())),
+            },
+            (polled, _) => polled,
+        }
     }
 }
 
@@ -231,12 +240,10 @@ impl<D> Exchange<D> {
     }
 
     /// All that there is was put here. The handle goes, so that an operation which nobody else can see ends quickly.
-    fn finish(&self) {
+    fn finish(&self) -> Option<Operation> {
         let mut slot = self.lock();
         slot.stage = Stage::Done;
-        let operation = slot.operation.take();
-        drop(slot);
-        drop(operation);
+        slot.operation.take()
     }
 }
 

@@ -1,6 +1,7 @@
 //! A service whose requests are operations.
 
-use std::sync::{Arc, Weak};
+use std::marker::PhantomData;
+use std::sync::Arc;
 use std::task::{Context, Poll};
 use std::{fmt, mem};
 
@@ -13,27 +14,35 @@ use tower_service::Service;
 use super::answer::grpc_type;
 use super::config::Config;
 use super::driving::Driving;
-use super::exchange::{Exchange, Govern, Governed};
+use super::exchange::Exchange;
 use super::future::Manners;
 use super::relay::Relay;
-use super::{BoxError, RequestHead, ResponseBody, ResponseFuture};
+use super::{AnyUpload, BoxError, RequestHead, ResponseBody, ResponseFuture, Upload, Uploads};
 
 /// A service whose requests are operations; made by a [`CancelableLayer`](super::CancelableLayer).
-#[derive(Clone)]
-pub struct CancelableService<S> {
+///
+/// It takes requests with a body `Q`, and gives them to the service with what `U` makes of that: a [`RequestBody`](super::RequestBody)
+/// unless said.
+pub struct CancelableService<S, U = AnyUpload> {
     inner: S,
     config: Arc<Config>,
+    uploads: PhantomData<fn() -> U>,
 }
 
-impl<S> CancelableService<S> {
+impl<S, U> CancelableService<S, U> {
     pub(super) fn new(inner: S, config: Arc<Config>) -> Self {
-        Self { inner, config }
+        Self {
+            inner,
+            config,
+            uploads: PhantomData,
+        }
     }
 }
 
-impl<S, Q, B> Service<Request<Q>> for CancelableService<S>
+impl<S, U, Q, B> Service<Request<Q>> for CancelableService<S, U>
 where
-    S: Service<Request<Q>, Response = Response<B>> + Clone + Send + 'static,
+    U: Uploads<Q>,
+    S: Service<Request<U::Body>, Response = Response<B>> + Clone + Send + 'static,
     S::Future: Send + 'static,
     S::Error: Send + 'static,
     Q: Send + 'static,
@@ -47,8 +56,10 @@ where
         self.inner.poll_ready(cx)
     }
 
-    fn call(&mut self, mut request: Request<Q>) -> Self::Future {
+    fn call(&mut self, request: Request<Q>) -> Self::Future {
         if self.config.govern(&request) {
+            // Whoever made the operation has the body watched.
+            let request = request.map(|body| U::watch(body, None));
             return ResponseFuture::within(self.inner.call(request));
         }
         let head = RequestHead::of(&request);
@@ -66,9 +77,10 @@ where
         let run = plan.try_run({
             let exchange = Arc::clone(&exchange);
             move |operation: Operation| {
-                let here: Weak<dyn Govern> = Arc::<Exchange<B::Data>>::downgrade(&exchange);
+                let upload = Upload(Arc::<Exchange<B::Data>>::downgrade(&exchange) as _);
+                let mut request = request.map(|body| U::watch(body, Some(&upload)));
                 let extensions = request.extensions_mut();
-                extensions.insert(Governed(here));
+                extensions.insert(upload);
                 extensions.insert(operation.clone());
                 exchange.lock().operation = Some(operation);
                 Relay::new(ready.call(request), exchange, is_head_only)
@@ -81,7 +93,7 @@ where
 impl Config {
     /// Has what was said here hold for the operation of a layer around this one, if there is one; says whether there is.
     fn govern<Q>(&self, request: &Request<Q>) -> bool {
-        let Some(Governed(outer)) = request.extensions().get() else {
+        let Some(Upload(outer)) = request.extensions().get() else {
             return false;
         };
         let operation = outer
@@ -97,7 +109,13 @@ impl Config {
     }
 }
 
-impl<S: fmt::Debug> fmt::Debug for CancelableService<S> {
+impl<S: Clone, U> Clone for CancelableService<S, U> {
+    fn clone(&self) -> Self {
+        Self::new(self.inner.clone(), Arc::clone(&self.config))
+    }
+}
+
+impl<S: fmt::Debug, U> fmt::Debug for CancelableService<S, U> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("CancelableService")
             .field("inner", &self.inner)

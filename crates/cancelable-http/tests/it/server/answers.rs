@@ -22,7 +22,7 @@ async fn answer(
     request: Request<()>,
     act: impl FnOnce(Operation) + Clone + Send + 'static,
 ) -> Response<String> {
-    let service = layer.layer(service_fn(move |_: Request<()>| {
+    let service = layer.layer(service_fn(move |_: Request<_>| {
         let act = act.clone();
         async move {
             act(Operation::current().unwrap());
@@ -204,7 +204,7 @@ async fn law_w5_no_client_lengthens_a_deadline_and_none_sets_one_unasked() {
 #[tokio::test(start_paused = true)]
 async fn law_w4_a_body_that_is_cut_ends_with_the_cancellation() {
     let layer = CancelableLayer::new().timeout(Duration::from_secs(5));
-    let service = layer.layer(service_fn(|_: Request<()>| async {
+    let service = layer.layer(service_fn(|_: Request<_>| async {
         let first = stream::iter([bytes::Bytes::from_static(b"first")]);
         Ok::<_, Infallible>(streamed(first.chain(stream::pending())))
     }));

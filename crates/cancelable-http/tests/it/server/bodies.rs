@@ -9,7 +9,7 @@ use cancelable_http::CancelableLayer;
 use futures_util::{StreamExt, stream};
 use http::Request;
 use http_body_util::BodyExt;
-use hyper::body::Incoming;
+use hyper::body::Body;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tower::{Layer, service_fn};
 
@@ -41,7 +41,10 @@ fn digest(bytes: &[u8]) -> String {
 }
 
 /// Answers with how long the body was and what was in it; late, or without reading it.
-async fn handle(request: Request<Incoming>) -> Result<Answered, Infallible> {
+async fn handle<B>(request: Request<B>) -> Result<Answered, Infallible>
+where
+    B: Body<Data = Bytes> + Unpin,
+{
     let path = request.uri().path().to_owned();
     if path == "/never" {
         return Ok(text("not read"));

@@ -8,11 +8,11 @@ use std::task::{Context, Poll};
 
 use bytes::Bytes;
 use cancelable::{Operation, OperationStatus};
-use cancelable_http::{CancelableLayer, DeadlineHeaders};
+use cancelable_http::{CancelableLayer, DeadlineHeaders, UnwatchedUpload};
 use futures_util::{FutureExt, StreamExt, stream};
 use http::{Request, Response, StatusCode};
 use http_body_util::{BodyExt, StreamBody};
-use hyper::body::{Body, Frame, Incoming, SizeHint};
+use hyper::body::{Body, Frame, SizeHint};
 use tokio::sync::Notify;
 use tower::{Layer, ServiceExt, service_fn};
 
@@ -65,7 +65,7 @@ async fn an_error_is_not_lost_to_tasks_that_go_on_after_it() {
         let (layer, mut ends) = heard(CancelableLayer::new());
         let go_on = Arc::new(Notify::new());
         let wait = Arc::clone(&go_on);
-        let service = layer.layer(service_fn(move |_: Request<()>| {
+        let service = layer.layer(service_fn(move |_: Request<_>| {
             let wait = Arc::clone(&wait);
             drop(
                 Operation::current()
@@ -104,7 +104,7 @@ async fn an_error_that_panics_as_it_is_shown_is_handed_on() {
     }
     impl std::error::Error for Unspeakable {}
 
-    let service = CancelableLayer::new().layer(service_fn(async |_: Request<()>| {
+    let service = CancelableLayer::new().layer(service_fn(async |_: Request<_>| {
         let broken = stream::iter([Err::<Frame<Bytes>, _>(Unspeakable)]);
         Ok::<_, Infallible>(Response::new(StreamBody::new(broken)))
     }));
@@ -115,7 +115,7 @@ async fn an_error_that_panics_as_it_is_shown_is_handed_on() {
 
 #[tokio::test]
 async fn after_a_panic_there_is_no_end_as_of_a_whole_body() {
-    let service = CancelableLayer::new().layer(service_fn(async |_: Request<()>| {
+    let service = CancelableLayer::new().layer(service_fn(async |_: Request<_>| {
         let frames = stream::iter([true, false]).map(|is_fine| {
             assert!(is_fine, "no more paper");
             Ok::<_, BoxError>(Frame::data(Bytes::from("part")))
@@ -134,7 +134,7 @@ async fn after_a_panic_there_is_no_end_as_of_a_whole_body() {
 #[tokio::test]
 async fn after_a_head_request_no_version_is_sent_a_body() {
     let layer = CancelableLayer::new().deadline_headers(DeadlineHeaders::own());
-    let service = layer.layer(service_fn(async |_: Request<Incoming>| {
+    let service = layer.layer(service_fn(async |_: Request<_>| {
         Ok::<_, Infallible>(super::text("12345"))
     }));
     let server = serve_service(service).await;
@@ -207,13 +207,13 @@ async fn what_is_not_true_of_a_body_is_found_out_as_without_the_layer() {
         for status in statuses {
             let respond = {
                 let body = body.clone();
-                move |_: Request<Incoming>| {
+                move |_| {
                     let mut response: Answered = Response::new(body.clone().boxed_unsync());
                     *response.status_mut() = status;
                     async { Ok::<_, Infallible>(response) }
                 }
             };
-            let layer = CancelableLayer::new();
+            let layer = CancelableLayer::new().uploads::<UnwatchedUpload>();
             let with = seen(&serve_service(layer.layer(service_fn(respond.clone()))).await).await;
             let without = seen(&serve_service(service_fn(respond)).await).await;
             let case = format!("{status}: {:?}, said {:?}", body.frames, body.length);

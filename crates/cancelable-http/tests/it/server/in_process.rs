@@ -9,7 +9,7 @@ use std::task::{Context, Poll};
 
 use bytes::Bytes;
 use cancelable::{Filter, Operation, OperationStatus, Registry};
-use cancelable_http::{CancelableLayer, RequestHead};
+use cancelable_http::{CancelableLayer, RequestBody, RequestHead};
 use futures_util::{FutureExt, StreamExt, stream};
 use http::{HeaderMap, Method, Request, Response};
 use http_body_util::{BodyExt, Empty, Full, StreamBody};
@@ -21,7 +21,7 @@ use super::{BoxError, heard, stalled, streamed, text};
 #[tokio::test]
 async fn the_operation_is_found_in_the_handler_and_while_its_response_streams() {
     let layer = CancelableLayer::new().name(|head: &RequestHead<'_>| head.method().to_string());
-    let service = layer.layer(service_fn(|request: Request<()>| {
+    let service = layer.layer(service_fn(|request: Request<RequestBody<()>>| {
         let beside = request.extensions().get::<Operation>().unwrap().clone();
         let here = || Operation::current().unwrap().id().to_owned();
         assert_eq!(beside.id(), here(), "as the service is called");
@@ -51,7 +51,7 @@ async fn what_is_known_of_an_operation_is_what_was_said() {
         let request = Request::builder().method(Method::PUT).uri(path);
         request.body(()).unwrap()
     };
-    let service = service_fn(|_: Request<()>| async { Ok::<_, Infallible>(text("")) });
+    let service = service_fn(|_: Request<_>| async { Ok::<_, Infallible>(text("")) });
     let call = async |layer: CancelableLayer, path: &str| {
         layer.layer(service).oneshot(request(path)).await.unwrap();
         registry.history(&Filter::new()).remove(0)
@@ -79,7 +79,7 @@ async fn errors_of_the_service_are_its_own() {
     #[derive(Debug, PartialEq)]
     struct Own(u8);
     let (layer, mut ends) = heard(CancelableLayer::new());
-    let service = layer.layer(service_fn(|_: Request<()>| async {
+    let service = layer.layer(service_fn(|_: Request<_>| async {
         Err::<Response<Full<Bytes>>, _>(Own(7))
     }));
     assert_eq!(service.oneshot(Request::new(())).await.unwrap_err(), Own(7));
@@ -94,7 +94,7 @@ async fn errors_of_the_service_are_its_own() {
 async fn errors_of_a_body_are_its_own() {
     for known in [true, false] {
         let (layer, mut ends) = heard(CancelableLayer::new());
-        let service = layer.layer(service_fn(move |_: Request<()>| async move {
+        let service = layer.layer(service_fn(move |_: Request<_>| async move {
             let broken = stream::iter([Err::<Frame<Bytes>, BoxError>("out of paper".into())]);
             Ok::<_, Infallible>(Response::new(Hinted(StreamBody::new(broken), known)))
         }));
@@ -172,7 +172,7 @@ async fn a_body_is_handed_through_with_all_that_is_known_of_it() {
     for make in bodies {
         let bare = told(make().into_body()).await;
         let handed = Arc::new(Mutex::new(Some(make())));
-        let service = CancelableLayer::new().layer(service_fn(move |_: Request<()>| {
+        let service = CancelableLayer::new().layer(service_fn(move |_: Request<_>| {
             let response = handed.lock().unwrap().take().unwrap();
             async move { Ok::<_, Infallible>(response) }
         }));
@@ -202,7 +202,7 @@ async fn what_is_called_was_found_ready() {
         }
     }
 
-    impl Service<Request<()>> for Picky {
+    impl<Q> Service<Request<Q>> for Picky {
         type Response = super::Answered;
         type Error = Infallible;
         type Future = std::future::Ready<Result<super::Answered, Infallible>>;
@@ -212,7 +212,7 @@ async fn what_is_called_was_found_ready() {
             Poll::Ready(Ok(()))
         }
 
-        fn call(&mut self, _: Request<()>) -> Self::Future {
+        fn call(&mut self, _: Request<Q>) -> Self::Future {
             assert!(self.1.swap(false, Ordering::SeqCst), "called unready");
             self.0.fetch_add(1, Ordering::SeqCst);
             std::future::ready(Ok(text("")))
@@ -223,7 +223,10 @@ async fn what_is_called_was_found_ready() {
     let picky = Picky(Arc::clone(&calls), AtomicBool::new(false));
     let mut service = CancelableLayer::new().layer(picky);
     for n in 1..4 {
-        let response = service.ready().await.unwrap().call(Request::new(()));
+        let response = ServiceExt::<Request<()>>::ready(&mut service)
+            .await
+            .unwrap();
+        let response = response.call(Request::new(()));
         assert!(response.await.is_ok());
         assert_eq!(calls.load(Ordering::SeqCst), n);
     }
@@ -232,14 +235,16 @@ async fn what_is_called_was_found_ready() {
 #[tokio::test]
 async fn law_o4_a_panic_in_the_handler_goes_on() {
     let (layer, mut ends) = heard(CancelableLayer::new());
-    let service = layer.layer(service_fn(|request: Request<&'static str>| async move {
-        let op = Operation::current().unwrap();
-        op.finalizer(None, async |_| tokio::task::yield_now().await);
-        match *request.body() {
-            "handler" => panic!("in the handler"),
-            _ => Ok::<_, Infallible>(streamed(stream::repeat_with(|| panic!("in the body")))),
-        }
-    }));
+    let service = layer.layer(service_fn(
+        |request: Request<RequestBody<&'static str>>| async move {
+            let op = Operation::current().unwrap();
+            op.finalizer(None, async |_| tokio::task::yield_now().await);
+            match *request.body().get_ref() {
+                "handler" => panic!("in the handler"),
+                _ => Ok::<_, Infallible>(streamed(stream::repeat_with(|| panic!("in the body")))),
+            }
+        },
+    ));
     let response = service.clone().oneshot(Request::new("handler"));
     let panic = AssertUnwindSafe(response).catch_unwind().await.unwrap_err();
     assert_eq!(panic.downcast_ref(), Some(&"in the handler"));
@@ -263,7 +268,7 @@ async fn law_o4_a_panic_in_the_handler_goes_on() {
 #[test]
 fn without_a_runtime_a_client_that_leaves_ends_its_operation() {
     let (layer, mut ends) = heard(CancelableLayer::new());
-    let service = layer.layer(service_fn(|_: Request<()>| async {
+    let service = layer.layer(service_fn(|_: Request<_>| async {
         Ok::<_, Infallible>(stalled("first", ()))
     }));
     let response = service

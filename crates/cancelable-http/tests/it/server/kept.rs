@@ -9,7 +9,7 @@ use std::task::{Context, Poll, Waker};
 use std::time::Duration;
 
 use cancelable::{Operation, Reason, WeakOperation};
-use cancelable_http::{CancelableLayer, Disconnect};
+use cancelable_http::{CancelableLayer, Disconnect, RequestBody};
 use futures_util::stream;
 use http::Request;
 use http_body_util::BodyExt;
@@ -29,22 +29,24 @@ async fn law_t6_nothing_is_kept_of_a_request_that_is_over() {
         let layer = CancelableLayer::new()
             .timeout(Duration::from_secs(9))
             .disconnect(disconnect);
-        let service = layer.layer(service_fn(move |request: Request<&'static str>| {
-            let op = Operation::current().unwrap();
-            *here.lock().unwrap() = Some(op.downgrade());
-            async move {
-                Ok::<_, Infallible>(match *request.body() {
-                    "whole" => text("whole"),
-                    "streamed" => streamed(stream::iter(["a", "b"].map(Into::into))),
-                    "stalled" => stalled("first", ()),
-                    "spawned" => {
-                        drop(op.spawn(tokio::time::sleep(Duration::from_secs(1))));
-                        text("whole")
-                    }
-                    _ => pending().await,
-                })
-            }
-        }));
+        let service = layer.layer(service_fn(
+            move |request: Request<RequestBody<&'static str>>| {
+                let op = Operation::current().unwrap();
+                *here.lock().unwrap() = Some(op.downgrade());
+                async move {
+                    Ok::<_, Infallible>(match *request.body().get_ref() {
+                        "whole" => text("whole"),
+                        "streamed" => streamed(stream::iter(["a", "b"].map(Into::into))),
+                        "stalled" => stalled("first", ()),
+                        "spawned" => {
+                            drop(op.spawn(tokio::time::sleep(Duration::from_secs(1))));
+                            text("whole")
+                        }
+                        _ => pending().await,
+                    })
+                }
+            },
+        ));
         for what in ["whole", "streamed", "spawned"] {
             let response = service.clone().oneshot(Request::new(what)).await.unwrap();
             response.into_body().collect().await.unwrap();

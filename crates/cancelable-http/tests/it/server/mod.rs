@@ -11,6 +11,7 @@ mod owing;
 mod policies;
 mod stalled;
 mod storm;
+mod uploads;
 
 use std::convert::Infallible;
 use std::net::SocketAddr;
@@ -18,7 +19,7 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use cancelable::{Cancelable, OperationContext};
-use cancelable_http::CancelableLayer;
+use cancelable_http::{CancelableLayer, RequestBody};
 use futures_util::{Stream, StreamExt, stream};
 use http::{Request, Response};
 use http_body_util::combinators::UnsyncBoxBody;
@@ -35,6 +36,8 @@ use tokio::time::timeout;
 use tower::{Layer, service_fn};
 
 type BoxError = Box<dyn std::error::Error + Send + Sync>;
+/// The body of a request, as handlers behind the layer get it.
+type Uploaded = RequestBody<Incoming>;
 type Answered = Response<UnsyncBoxBody<Bytes, BoxError>>;
 
 /// What happens on loopback is quick, or never happens.
@@ -82,7 +85,7 @@ impl Drop for Server {
 /// Serves `handler` behind `layer`.
 async fn serve<F, Fut>(layer: CancelableLayer, handler: F) -> Server
 where
-    F: Fn(Request<Incoming>) -> Fut + Clone + Send + Sync + 'static,
+    F: Fn(Request<Uploaded>) -> Fut + Clone + Send + Sync + 'static,
     Fut: Future<Output = Answered> + Send + 'static,
 {
     let service = layer.layer(service_fn(move |request| {

@@ -9,7 +9,7 @@ use std::task::{Context, Poll, Waker};
 use std::time::Duration;
 
 use cancelable::{Operation, OperationStatus, Reason, checkpoint};
-use cancelable_http::CancelableLayer;
+use cancelable_http::{CancelableLayer, RequestBody};
 use http::Request;
 use http_body_util::BodyExt;
 use tokio::sync::{Notify, mpsc};
@@ -140,10 +140,10 @@ async fn law_o6_the_grace_of_a_plan_holds_where_the_client_has_left() {
 async fn what_owes_nothing_is_over_as_the_server_lets_go() {
     let (layer, mut ends) = heard(CancelableLayer::new());
     let (tell, mut told) = mpsc::unbounded_channel();
-    let mut service = layer.layer(service_fn(move |request: Request<bool>| {
+    let mut service = layer.layer(service_fn(move |request: Request<RequestBody<bool>>| {
         let dropped = TellsOfDrop(tell.clone(), "dropped");
         async move {
-            if *request.body() {
+            if *request.body().get_ref() {
                 return Ok::<_, Infallible>(stalled("first", dropped));
             }
             pending().await
@@ -188,13 +188,13 @@ async fn nobody_waits_for_tasks_and_finalizers_that_come_after_the_response() {
     let (layer, mut ends) = heard(CancelableLayer::new());
     let go_on = Arc::new(Notify::new());
     let wait = Arc::clone(&go_on);
-    let service = layer.layer(service_fn(move |request: Request<bool>| {
+    let service = layer.layer(service_fn(move |request: Request<RequestBody<bool>>| {
         let (task, finalizer) = (Arc::clone(&wait), Arc::clone(&wait));
         let op = Operation::current().unwrap();
         drop(op.spawn(async move { task.notified().await }));
         op.finalizer(None, async move |_| finalizer.notified().await);
         async move {
-            if *request.body() {
+            if *request.body().get_ref() {
                 return Ok::<_, Infallible>(super::streamed(futures_util::stream::iter(
                     ["wh", "ole"].map(Into::into),
                 )));
@@ -224,13 +224,13 @@ async fn nobody_waits_for_tasks_and_finalizers_that_come_after_the_response() {
 async fn nobody_waits_for_finalizers_to_hear_that_it_took_too_long() {
     let start = tokio::time::Instant::now();
     let (layer, mut ends) = heard(CancelableLayer::new().timeout(Duration::from_secs(1)));
-    let service = layer.layer(service_fn(move |request: Request<bool>| {
+    let service = layer.layer(service_fn(move |request: Request<RequestBody<bool>>| {
         let op = Operation::current().unwrap();
         op.finalizer(None, async |_| {
             tokio::time::sleep(Duration::from_secs(9)).await
         });
         async move {
-            if *request.body() {
+            if *request.body().get_ref() {
                 return Ok::<_, Infallible>(stalled("first", ()));
             }
             pending().await
@@ -255,7 +255,7 @@ async fn a_grace_may_still_give_a_response() {
     let layer = CancelableLayer::new()
         .timeout(Duration::from_secs(1))
         .plan(|plan, _| plan.grace(Duration::from_secs(5)));
-    let service = layer.layer(service_fn(|_: Request<()>| async {
+    let service = layer.layer(service_fn(|_: Request<_>| async {
         tokio::time::sleep(Duration::from_secs(3)).await;
         Ok::<_, Infallible>(text("just so"))
     }));

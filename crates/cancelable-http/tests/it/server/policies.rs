@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use cancelable::{Operation, OperationContext, OperationStatus, Reason};
-use cancelable_http::{CancelableLayer, Disconnect};
+use cancelable_http::{CancelableLayer, Disconnect, UnwatchedUpload};
 use futures_util::{StreamExt, stream};
 use http::{Request, Response};
 use http_body_util::BodyExt;
@@ -16,8 +16,8 @@ use tokio::sync::{Notify, mpsc};
 use tower::{Layer, Service, service_fn};
 
 use super::{
-    Answered, BoxError, GET, Server, TellsOfDrop, bounded, end, heard, sent, serve, serve_service,
-    stalled, streamed,
+    Answered, BoxError, GET, Server, TellsOfDrop, Uploaded, bounded, end, heard, sent, serve,
+    serve_service, stalled, streamed,
 };
 
 const DAY: Duration = Duration::from_secs(86_400);
@@ -30,7 +30,7 @@ struct Seen {
 
 /// A handler that has to wait, and then gives a response that takes a while.
 fn handler() -> (
-    impl Fn(Request<Incoming>) -> Wait + Clone + Send + Sync + 'static,
+    impl Fn(Request<Uploaded>) -> Wait + Clone + Send + Sync + 'static,
     Seen,
 ) {
     let (tell, told) = mpsc::unbounded_channel();
@@ -208,7 +208,7 @@ async fn law_w3_detached_while_it_streams_the_rest_is_produced() {
     let (tell, mut produced) = mpsc::unbounded_channel();
     let go_on = Arc::new(Notify::new());
     let wait = Arc::clone(&go_on);
-    let (service, mut went) = watched(layer.layer(service_fn(move |_: Request<Incoming>| {
+    let (service, mut went) = watched(layer.layer(service_fn(move |_: Request<_>| {
         let (tell, wait) = (tell.clone(), Arc::clone(&wait));
         let items = stream::iter(0..1000).then(move |n| {
             let (tell, wait) = (tell.clone(), Arc::clone(&wait));
@@ -277,6 +277,7 @@ async fn law_w3_a_layer_inside_another_says_what_holds_for_its_route() {
         let (handler, mut seen) = handler();
         let inner_layer = CancelableLayer::new().disconnect(inner);
         let (outer_layer, mut ends) = heard(CancelableLayer::new().disconnect(outer));
+        let inner_layer = inner_layer.uploads::<UnwatchedUpload>();
         let service = inner_layer.layer(service_fn(move |request| {
             let response = handler(request);
             async move { Ok::<_, Infallible>(response.await) }
@@ -304,7 +305,7 @@ async fn law_w3_a_limit_of_a_layer_inside_another_holds_as_well() {
     for (outer, inner) in [(20, 3_600_000), (3_600_000, 20)] {
         let limit = |millis| CancelableLayer::new().timeout(Duration::from_millis(millis));
         let (outer, mut ends) = heard(limit(outer));
-        let service = limit(inner).layer(service_fn(|_: Request<Incoming>| async {
+        let service = limit(inner).layer(service_fn(|_: Request<_>| async {
             let left = Operation::current().unwrap().remaining().unwrap();
             assert!(left <= Duration::from_millis(20), "it is known at once");
             Ok::<_, Infallible>(std::future::pending::<Answered>().await)
@@ -324,7 +325,7 @@ async fn law_w3_a_limit_of_a_layer_inside_another_holds_while_the_body_streams()
         assert!(limit < Duration::from_secs(60), "there never is a body");
         let (outer, mut ends) = heard(CancelableLayer::new());
         let inner = CancelableLayer::new().timeout(limit);
-        let service = inner.layer(service_fn(async |_: Request<Incoming>| {
+        let service = inner.layer(service_fn(async |_: Request<_>| {
             Ok::<_, Infallible>(stalled("first", ()))
         }));
         let server = serve_service(outer.layer(service)).await;

@@ -33,7 +33,7 @@ fn endless(held: impl Send + 'static) -> super::Answered {
 /// A response whose first frame was taken, with its operation and word of what was dropped.
 async fn begun(layer: CancelableLayer) -> (Body, Operation, mpsc::UnboundedReceiver<&'static str>) {
     let (tell, told) = mpsc::unbounded_channel();
-    let service = layer.layer(service_fn(move |_: Request<()>| {
+    let service = layer.layer(service_fn(move |_: Request<_>| {
         let response = endless(TellsOfDrop(tell.clone(), "dropped"));
         let op = Operation::current().unwrap();
         async move {
@@ -93,7 +93,7 @@ async fn law_o1_a_limit_ends_it_though_nobody_reads() {
 #[tokio::test(start_paused = true)]
 async fn one_that_is_cancelled_before_its_body_is_looked_at_ends_too() {
     let (layer, mut ends) = heard(CancelableLayer::new());
-    let service = layer.layer(service_fn(|_: Request<()>| {
+    let service = layer.layer(service_fn(|_: Request<_>| {
         let op = Operation::current().unwrap();
         async move {
             op.grace_on(Reason::Manual, Duration::from_secs(3));
@@ -114,7 +114,7 @@ async fn one_that_is_cancelled_before_its_body_is_looked_at_ends_too() {
 async fn law_o6_in_the_grace_who_reads_on_has_all_of_it() {
     let layer = CancelableLayer::new().plan(|plan, _| plan.grace(Duration::from_secs(60)));
     let (layer, mut ends) = heard(layer);
-    let service = layer.layer(service_fn(|_: Request<()>| {
+    let service = layer.layer(service_fn(|_: Request<_>| {
         let op = Operation::current().unwrap();
         async move {
             let items = stream::iter(0..50).then(async |n: u32| {
@@ -146,7 +146,7 @@ async fn law_o6_in_the_grace_who_reads_on_has_all_of_it() {
 async fn a_client_that_leaves_meanwhile_changes_nothing() {
     let layer = CancelableLayer::new().plan(|plan, _| plan.grace(Duration::from_secs(60)));
     let (layer, mut ends) = heard(layer);
-    let service = layer.layer(service_fn(|_: Request<()>| {
+    let service = layer.layer(service_fn(|_: Request<_>| {
         let mut response = stalled("first", ());
         let op = Operation::current().unwrap();
         response.extensions_mut().insert(op);
@@ -169,7 +169,7 @@ async fn a_client_that_leaves_meanwhile_changes_nothing() {
 #[tokio::test(start_paused = true)]
 async fn a_panic_where_nobody_reads_is_an_error_of_the_body() {
     let (layer, mut ends) = heard(CancelableLayer::new().plan(|plan, _| plan.grace(Duration::MAX)));
-    let service = layer.layer(service_fn(|_: Request<()>| {
+    let service = layer.layer(service_fn(|_: Request<_>| {
         let op = Operation::current().unwrap();
         async move {
             let asked = op.clone();

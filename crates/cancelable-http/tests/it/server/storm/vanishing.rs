@@ -10,7 +10,7 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use cancelable::{Filter, Operation, OperationContext, OperationStatus, Registry, checkpoint};
-use cancelable_http::{CancelableLayer, RequestHead, Shutdown};
+use cancelable_http::{CancelableLayer, RequestBody, RequestHead, Shutdown};
 use futures_util::{StreamExt, stream};
 use http::{Request, Response};
 use http_body_util::combinators::UnsyncBoxBody;
@@ -250,10 +250,12 @@ impl Server {
                 move |plan, head| log.follow(plan, &id(head))
             });
         let handler = Arc::clone(log);
-        let service = layer.layer(service_fn(move |request: Request<Incoming>| {
-            let log = Arc::clone(&handler);
-            async move { Ok::<_, Infallible>(handle(request, log).await) }
-        }));
+        let service = layer.layer(service_fn(
+            move |request: Request<RequestBody<Incoming>>| {
+                let log = Arc::clone(&handler);
+                async move { Ok::<_, Infallible>(handle(request, log).await) }
+            },
+        ));
         let service = TowerToHyperService::new(service);
         let listener = TcpListener::bind("127.0.0.1:0")
             .await
@@ -373,7 +375,7 @@ const WHOLE: &str = "a response of which all is there";
 
 /// A handler that owes something now and then, and whose response takes its time.
 async fn handle(
-    request: Request<Incoming>,
+    request: Request<RequestBody<Incoming>>,
     log: Arc<Log>,
 ) -> Response<UnsyncBoxBody<Bytes, Infallible>> {
     let op = Operation::current().expect("the layer made one");
