@@ -38,6 +38,16 @@
 //! # #[cfg(feature = "tower")] example::main();
 //! ```
 //!
+//! | to | see |
+//! |---|---|
+//! | run requests as operations, with a limit, a name and a policy | [`CancelableLayer`], [`Disconnect`], [`RequestHead`] |
+//! | answer what was cancelled as the layer does | [`Answer`] |
+//! | let clients say how long they wait | [`DeadlineHeaders`] |
+//! | tell services how long one waits, and end calls with their operation | [`DeadlineLayer`], [`CallCancelled`] |
+//! | the same with reqwest | `DeadlineMiddleware`, with that feature |
+//! | read and write one deadline header by hand | [`DeadlineHeader`], [`NoTimeLeft`] |
+//! | stop a service, and know who is left | [`Shutdown`], [`Report`] |
+//!
 //! A deadline travels as the time that remains, in a header: [`DeadlineHeaders`] reads what a client sent, and
 //! [`DeadlineHeader`] writes what is left. [`DeadlineLayer`] does so for each call of a client, which it ends with the operation
 //! that makes it.
