@@ -213,6 +213,40 @@ async def test_law_w6_an_operation_without_the_middleware_is_asked_too():
     assert raised.value.reason is CancelationReason.SHUTDOWN
 
 
+@pytest.mark.parametrize("has_begun", [False, True])
+async def test_work_that_outlives_its_response_is_asked_and_then_forgotten(has_begun):
+    """A task of the program that runs on the request's token, begun before the response was over, or after it."""
+    may_begin, started, tasks = asyncio.Event(), asyncio.Event(), []
+
+    async def app(scope, receive, send):
+        request = Request(scope, receive)
+
+        async def work():
+            if not has_begun:
+                await may_begin.wait()
+            async with operation_for(request):
+                started.set()
+                await asyncio.Event().wait()
+
+        tasks.append(asyncio.create_task(work()))
+        if has_begun:
+            await wait_for(started)
+        await web.answer(send, b"begun")
+
+    served = Served(RequestCancelationMiddleware(app))
+    assert await served.get("/it") == (200, b"begun")
+    may_begin.set()
+    await wait_for(started)
+    async with shutdown(grace=0.05, signals=()) as ending:
+        report = await ending.begin()
+        assert report.asked == 1
+        assert [it.name for it in report.still_running] == ["GET /it"]
+        with pytest.raises(CancelationError):
+            await tasks[0]
+    async with shutdown(grace=LIMIT, signals=()) as ending:
+        assert (await ending.begin()).asked == 0
+
+
 async def test_the_end_of_the_lifespan_begins_it_where_nothing_else_did():
     async with shutdown(grace=5) as ending:
         assert not ending.has_begun

@@ -182,7 +182,11 @@ class Exchange:
     def let_go(self, operation: Cancelable) -> None:
         """It has ended."""
         self.holders.discard(operation)
-        if self.operation is None and not self.holders:
+        self.left_perhaps()
+
+    def left_perhaps(self) -> None:
+        """Is served no more, unless something still runs for it, as a task may that has outlived the response."""
+        if not self.is_at_work and not self.holders:
             self.serving.left(self)
 
     def contexts(self) -> list[OperationContext]:

@@ -133,6 +133,6 @@ async def _work(
         else:
             await exchange.answer(error).send(send)
     finally:
-        exchange.serving.left(exchange)
+        exchange.left_perhaps()
         listening.deregister()
         exchange.end_soon()
