@@ -5,6 +5,7 @@ import json
 from contextvars import ContextVar
 
 import pytest
+import trio
 from starlette.requests import Request
 
 from hother.cancelable import (
@@ -396,3 +397,9 @@ async def test_what_is_set_in_the_application_is_so_for_what_stands_around():
         assert current_operation() is None
         user.reset(before)
     assert user.get() == "nobody"
+
+
+def test_on_trio_it_says_what_it_is_for():
+    scope, receive, send, _ = without_server()
+    with pytest.raises(RuntimeError, match=r"asyncio.*hypercorn"):
+        trio.run(RequestCancelationMiddleware(Slow()), scope, receive, send)

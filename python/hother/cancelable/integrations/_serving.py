@@ -51,7 +51,12 @@ class Serving:
 
 def serving() -> Serving:
     """That of the loop that runs here."""
-    loop = asyncio.get_running_loop()
+    try:
+        loop = asyncio.get_running_loop()
+    except RuntimeError:
+        raise RuntimeError(
+            "no event loop of asyncio runs here, and requests are served on one: with hypercorn, by --worker-class asyncio or uvloop"
+        ) from None
     found = _of_loops.get(loop)
     if found is None:
         found = _of_loops[loop] = Serving()
