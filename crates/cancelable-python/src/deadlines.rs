@@ -8,6 +8,14 @@ use pyo3::prelude::*;
 use pyo3::types::{PyBytes, PyList, PyTuple};
 
 /// Which deadline headers a server reads, and how far it lets a client go with them; none unless it is named.
+///
+/// Args:
+///     own: whether `x-cancelable-timeout-ms` is read.
+///     grpc: whether `grpc-timeout` is.
+///     connect: whether `connect-timeout-ms` is.
+///     envoy: whether `x-envoy-expected-rq-timeout-ms` is.
+///     at_least: as how many seconds a header counts that says less.
+///     at_most: as how many one counts that says more; `None`: any number.
 #[pyclass(frozen, module = "hother.cancelable._core")]
 pub(crate) struct DeadlineHeaders {
     headers: cancelable_http::DeadlineHeaders,
