@@ -339,3 +339,21 @@ async def test_a_cancel_by_hand_holds_for_the_next_run_too() -> None:
             async with operation:
                 await operation.cancel(message="for good")
                 await forever()
+
+
+@pytest.mark.parametrize("scope", ["anyio", "native"])
+@pytest.mark.paused
+async def test_what_left_the_last_run_is_not_asked_of_the_next(scope: str) -> None:
+    """Such as the time limit of an operation inside of it: each attempt is one of its own."""
+    operation = Cancelable.with_timeout(60.0, scope=scope)
+    for _ in range(3):
+        with pytest.raises(TimeoutError):
+            async with operation, Cancelable.with_timeout(1.0, scope=scope):
+                await forever()
+        assert operation.context.cancel_reason is CancelationReason.TIMEOUT
+    with pytest.raises(asyncio.CancelledError):
+        async with operation:
+            raise asyncio.CancelledError
+    async with operation:
+        await asyncio.sleep(0)
+    assert operation.is_completed

@@ -344,8 +344,8 @@ impl Operation {
     /// Ends the run cancelled, for what it was asked for first, or else for `otherwise`.
     fn _end_cancelled(&self, py: Python<'_>, otherwise: Option<&Bound<'_, Why>>) {
         if let Some(why) = otherwise {
-            // Whoever still works for it is to hear of that.
-            self.record().stop().cancel_with(why.get().0.clone());
+            // Whoever still works for it is to hear of that, and another run is not.
+            self.fire(why, false);
         }
         self.end(py, Status::Cancelled, None);
     }
