@@ -212,12 +212,18 @@ class Cancelable(Said):
         exc_tb: TracebackType | None,
     ) -> bool | None:
         # Of a plain `bool` type checkers think that any `return` in the body may not happen; only with `raises="suppress"` is that so.
-        is_quiet = exc_val is None and self._extras is None
+        extras = self._extras
+        is_quiet = exc_val is None and extras is None
         if is_quiet and self._scope == "native" and self._complete_quietly():
             put_back(self, self._restore)
             return False
         how = self._leave()
-        if is_quiet and how == _QUIETLY and not isinstance(self._scope, str):
+        if (
+            how == _QUIETLY
+            and exc_val is None
+            and not isinstance(self._scope, str)
+            and (extras is None or extras.ends_at_once())
+        ):
             put_back(self, self._restore)
             self._scope.__exit__(None, None, None)
             self._complete()

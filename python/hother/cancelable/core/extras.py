@@ -119,6 +119,23 @@ class Extras:
         if hearer is not None:
             await hearer.stop()
 
+    def ends_at_once(self) -> bool:
+        """Ends what there is of it where that needs no waiting, and nobody is to be called; whether it was so."""
+        if (
+            self.tasks is not None
+            or self.streams
+            or self.finalizers
+            or self.on_complete
+            or self.left_behind
+        ):
+            return False
+        if self.hearer is not None:
+            if not self.hearer.stops_at_once():
+                return False
+            self.hearer = None
+        self.is_closing = True
+        return True
+
     async def tasks_finish(self) -> BaseException | None:
         """Awaits the tasks of a body that has finished. A cancel that comes meanwhile is the body's."""
         assert self.tasks is not None, "it is called for one that has tasks"

@@ -15,6 +15,7 @@ import asyncio
 from collections import deque
 from typing import TYPE_CHECKING, Any
 
+from hother.cancelable import _core
 from hother.cancelable.utils.logging import get_logger
 
 from ._news import News
@@ -84,7 +85,7 @@ class Connection:
         self._is_body_taken = False
         self._is_broken_off = False
         self._was_cut = False
-        self._soon: asyncio.Handle | None = None
+        self._soon: _core._Armed | None = None
         self._task: asyncio.Task[None] | None = None
         self._news = News()
 
@@ -127,13 +128,10 @@ class Connection:
         self._watch_soon()
 
     def response_began(self) -> None:
-        """No reading makes a server say "100 Continue" from now on; and a response that takes long is one that streams."""
+        """No reading makes a server say "100 Continue" from now on."""
         self._may_read = True
         if self._is_watching:
-            if self._soon is not None:
-                self._soon.cancel()
-                self._soon = None
-            self._watch_soon(0)
+            self._watch_soon()
 
     def tell(self) -> None:
         """Has waiting consumers look again, since `holds_back` was changed."""
@@ -156,7 +154,7 @@ class Connection:
             return
         self._is_watching = False
         if self._soon is not None:
-            self._soon.cancel()
+            self._soon.close()
             self._soon = None
         self._news.tell()
 
@@ -184,18 +182,17 @@ class Connection:
         """Stops watching, and breaks off a read that has begun: so the next one to read is whoever asks the server itself."""
         self._is_watching = False
         if self._soon is not None:
-            self._soon.cancel()
+            self._soon.close()
             self._soon = None
         if self._task is not None and not self._is_broken_off:
             self._is_broken_off = True
             self._task.cancel()
 
-    def _watch_soon(self, after: float | None = None) -> None:
-        # Not at once: most requests have been answered by then, and cost no task.
+    def _watch_soon(self) -> None:
+        # Not at once: most requests have been answered by then, and cost no task. Nor a timer of the loop for each, but one for all.
         if self._may_read and self._soon is None and self._task is None and not self.is_gone:
-            self._soon = asyncio.get_running_loop().call_later(
-                LOOK_AFTER if after is None else after, self._begin
-            )
+            at = asyncio.get_running_loop().time() + LOOK_AFTER
+            self._soon = _core.call_at(at, self._begin)
 
     def _begin(self) -> None:
         self._soon = None

@@ -10,7 +10,10 @@
 from __future__ import annotations
 
 import asyncio
+import math
+from functools import partial
 from typing import TYPE_CHECKING, Any
+from weakref import ref
 
 from hother.cancelable import _core
 from hother.cancelable._core import DeadlineHeaders
@@ -47,6 +50,7 @@ class Exchange:
 
     __slots__ = (
         "__weakref__",
+        "_ends_at",
         "_has_trailers",
         "_send",
         "_timer",
@@ -64,9 +68,14 @@ class Exchange:
     )
 
     def __init__(self, scope: Scope, receive: Receive, send: Send | None, policy: Policy = CANCEL):
-        self.connection = Connection(
-            receive, self.client_left, awaits_continue=_awaits_continue(scope)
-        )
+        weak = ref(self)
+
+        def client_left() -> None:
+            # Weakly, so that a request goes with its last holder, and is not left to the collector.
+            if (exchange := weak()) is not None:
+                exchange.client_left()
+
+        self.connection = Connection(receive, client_left, awaits_continue=_awaits_continue(scope))
         self.policy = policy
         token = scope.get(TOKEN_KEY)
         self.token: CancelationToken = CancelationToken() if token is None else token
@@ -85,7 +94,8 @@ class Exchange:
         """Whether nothing is to be watched any more: it is complete, or nobody tells when it will be."""
         self._send = send
         self._has_trailers = False
-        self._timer: asyncio.TimerHandle | None = None
+        self._timer: _core._Armed | None = None
+        self._ends_at = math.inf
         scope[TOKEN_KEY] = self.token
         scope[KEY] = self
 
@@ -117,22 +127,23 @@ class Exchange:
 
     def limit(self, limit: float) -> None:
         """Has the token be cancelled so many seconds from now, or before that, unless the response is complete by then."""
-        loop = asyncio.get_running_loop()
-        at = loop.time() + limit
-        if self.is_complete or (self._timer is not None and self._timer.when() <= at):
+        at = asyncio.get_running_loop().time() + limit
+        if self.is_complete or at >= self._ends_at:
             return
         self._unlimit()
         if self.operation is not None:
             self.operation._foresee(at)
-        self._timer = loop.call_at(at, self._time_is_up, limit)
+        self._ends_at = at
+        self._timer = _core.call_at(at, partial(self._time_is_up, limit))
 
     def _time_is_up(self, limit: float) -> None:
         self.ask(_core.Why.timeout(limit))
 
     def _unlimit(self) -> None:
         if self._timer is not None:
-            self._timer.cancel()
+            self._timer.close()
             self._timer = None
+            self._ends_at = math.inf
             if self.operation is not None:
                 self.operation._foresee(None)
 

@@ -30,6 +30,8 @@ class News:
 
     def tell(self) -> None:
         """Has everybody who waits look again."""
+        if not self._waiting:
+            return
         waiting, self._waiting = self._waiting, []
         for news in waiting:
             if not news.done():

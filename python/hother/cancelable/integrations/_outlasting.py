@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import sys
 from contextvars import Context, copy_context
 from typing import TYPE_CHECKING, Any, TypeVar
 
@@ -13,7 +14,7 @@ from hother.cancelable.core.models import CancelationReason
 from hother.cancelable.utils.logging import get_logger
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Coroutine
+    from collections.abc import Awaitable, Callable, Coroutine
 
     from hother.cancelable._core import Why
 
@@ -34,9 +35,9 @@ async def outlasting(
     waits: it is kept until it ends. The variables of the context are as if it ran here: what it has set is so for the caller.
     """
     context = copy_context()
-    task = asyncio.get_running_loop().create_task(work, name=name, context=context)
+    task, end = _begun(work, name, context)
     try:
-        await ended(task)
+        await end
     except asyncio.CancelledError:
         if goes_on():
             _left.add(task)
@@ -56,6 +57,33 @@ async def outlasting(
         raise
     _take_over(context)
     return task.result()
+
+
+def _begun(
+    work: Coroutine[Any, Any, T], name: str, context: Context
+) -> tuple[asyncio.Task[T], Awaitable[None]]:
+    """A task for it, and its end, to be awaited.
+
+    Its first step is taken at once, unless the program has a say in how tasks are made: work that waits for nothing costs no turn of
+    the loop then. One whose first step is taken can tell of its end by itself, and whoever waits hears of that a turn earlier.
+    """
+    loop = asyncio.get_running_loop()
+    if sys.version_info >= (3, 12) and loop.get_task_factory() is None:
+        end: asyncio.Future[None] = loop.create_future()
+        told = _telling(work, end)
+        task = asyncio.Task(told, loop=loop, name=name, context=context, eager_start=True)
+        return task, end
+    task = loop.create_task(work, name=name, context=context)
+    return task, ended(task)
+
+
+async def _telling(work: Coroutine[Any, Any, T], end: asyncio.Future[None]) -> T:
+    try:
+        return await work
+    finally:
+        # Who waited may have been cancelled, and this with it.
+        if not end.done():
+            end.set_result(None)
 
 
 async def ended(task: asyncio.Task[Any]) -> None:

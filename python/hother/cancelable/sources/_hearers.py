@@ -45,7 +45,7 @@ class Hearer(Protocol):
 class OfOperation:
     """A run of an operation."""
 
-    __slots__ = ("_failure", "_is_over", "_is_starting", "_watches", "operation", "scope")
+    __slots__ = ("_failure", "_is_over", "_is_starting", "_left", "_watches", "operation", "scope")
 
     def __init__(self, operation: Cancelable):
         self.operation = operation
@@ -53,6 +53,7 @@ class OfOperation:
         # One without a scope is cancelled by the source alone.
         self.scope = CancelScope() if isinstance(own, str) else own
         self._watches: list[Watch] = []
+        self._left: list[Ending] = []
         self._is_over = False
         self._is_starting = True
         self._failure: Exception | None = None
@@ -73,13 +74,17 @@ class OfOperation:
 
     async def stop(self) -> None:
         """Stops all of them, the last one first, and waits for what is left of them."""
+        if not self.stops_at_once():
+            await ended(self._left)
+
+    def stops_at_once(self) -> bool:
+        """Begins that; whether nothing is left of them to be waited for."""
         self._is_over = True
-        jobs: list[Ending] = []
         while self._watches:
             watch = self._watches.pop()
             watch.stop()
-            jobs.extend(watch.jobs())
-        await ended(jobs)
+            self._left.extend(watch.jobs())
+        return not self._left
 
     def is_deaf(self) -> bool:
         return self._is_over or self.operation._is_asked()
