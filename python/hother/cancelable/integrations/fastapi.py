@@ -12,10 +12,10 @@ import asyncio
 import inspect
 import sys
 from collections.abc import Awaitable, Callable
-from typing import TYPE_CHECKING, Annotated, Any, overload
+from typing import TYPE_CHECKING, Any, overload
 
 try:
-    from fastapi import Depends
+    from fastapi import Response
     from fastapi.requests import HTTPConnection
 except ModuleNotFoundError as error:
     raise ModuleNotFoundError(
@@ -62,13 +62,9 @@ __all__ = [
 ]
 
 
-async def _no_timeout() -> None:
-    """What FastAPI gives for `timeout`, which is no client's to set."""
-
-
 def _dependency(
     request: Any = None,
-    timeout: float | timedelta | None = None,
+    timeout: float | timedelta | Response | None = None,
     *,
     disconnect: Disconnect | None = None,
     grace: float | timedelta | None = None,
@@ -101,6 +97,8 @@ def _dependency(
         )
     chosen = said_policy(disconnect, grace)
     checked_deadlines(deadlines)
+    if isinstance(timeout, Response):
+        timeout = None
     limit = None if timeout is None else seconds("Timeout", timeout)
 
     async def dependency(request: HTTPConnection) -> Cancelable:
@@ -134,7 +132,8 @@ if TYPE_CHECKING:
 else:
     cancelable_dependency = _dependency
     cancelable_dependency.__name__ = cancelable_dependency.__qualname__ = "cancelable_dependency"
-    # What FastAPI sees: the timeout comes from a dependency, and so from no client.
+    # What FastAPI sees: a timeout that no client can set. It has the response at hand for a parameter of that kind, and gives it here;
+    # a dependency that says `None` would cost each request as much again as FastAPI takes for this one.
     cancelable_dependency.__signature__ = inspect.Signature(
         [
             inspect.Parameter(
@@ -144,7 +143,7 @@ else:
                 "timeout",
                 inspect.Parameter.POSITIONAL_OR_KEYWORD,
                 default=None,
-                annotation=Annotated[float | None, Depends(_no_timeout)],
+                annotation=Response,
             ),
         ],
         return_annotation=Awaitable[Cancelable],
