@@ -41,6 +41,6 @@ pub use registry::{
     Subscription, TreeNode, What,
 };
 pub use token::{
-    CancellationToken, Cancelled, CancelledOwned, DropGuard, DropGuardRef, Registration,
+    CancellationToken, Cancelled, CancelledOwned, DropGuard, DropGuardRef, Marked, Registration,
     RunUntilCancelled, RunUntilCancelledOwned, WakerSlot, WeakCancellationToken,
 };

@@ -64,10 +64,10 @@ pub use builder::Cancelable;
 pub use cancelable_core::{
     Active, CancelReply, Cancellation, CancellationToken, Cancelled, CancelledOwned, Cursor,
     DropGuard, DropGuardRef, DuplicateId, Durations, Ended, Event, Filter, Heard, InvalidCursor,
-    InvalidPattern, LiveOperation, OperationContext, OperationStatus, OperationTree, Origin,
-    Outcome, Pace, Page, Progress, Reason, Registered, Registration, Registry, RunUntilCancelled,
-    RunUntilCancelledOwned, Statistics, Subscription, TreeNode, WakerSlot, WeakCancellationToken,
-    What,
+    InvalidPattern, LiveOperation, Marked, OperationContext, OperationStatus, OperationTree,
+    Origin, Outcome, Pace, Page, Progress, Reason, Registered, Registration, Registry,
+    RunUntilCancelled, RunUntilCancelledOwned, Statistics, Subscription, TreeNode, WakerSlot,
+    WeakCancellationToken, What,
 };
 pub use cancelable_macros::cancelable;
 #[cfg(feature = "tokio-util")]

@@ -76,6 +76,14 @@ impl Told {
         self.deadlines.extend(listeners.deadline);
     }
 
+    /// Adds whom another cancel has to tell, after these.
+    pub(super) fn append(&mut self, mut other: Self) {
+        self.wakers.append(&mut other.wakers);
+        self.callbacks.append(&mut other.callbacks);
+        self.deadlines.append(&mut other.deadlines);
+        self.gone.append(&mut other.gone);
+    }
+
     /// Lets go of a node that was looked at.
     #[inline]
     pub(super) fn let_go(&mut self, node: Arc<Node>) {

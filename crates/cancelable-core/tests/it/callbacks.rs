@@ -5,7 +5,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Barrier, Mutex, mpsc};
 use std::thread;
 
-use cancelable_core::{CancellationToken, Reason};
+use cancelable_core::{CancellationToken, Marked, Reason};
 
 use super::support::{Counter, OnDrop, by_profile, poll_with};
 
@@ -50,6 +50,39 @@ fn law_t8_callbacks_run_in_order_on_the_cancelling_thread_after_the_wakes() {
             .into_iter()
             .all(|registration| !registration.deregister())
     );
+}
+
+#[test]
+fn law_t3_of_tokens_that_are_marked_as_one_whoever_is_told_finds_all_cancelled() {
+    let tokens = [(); 3].map(|()| CancellationToken::new());
+    let counter = Counter::new();
+    let mut waits: Vec<_> = tokens.iter().map(CancellationToken::cancelled).collect();
+    for wait in &mut waits {
+        assert!(poll_with(wait, &counter.waker()).is_pending());
+    }
+    let (tell, told) = mpsc::channel();
+    for (number, token) in tokens.iter().enumerate() {
+        let (tell, counter) = (tell.clone(), Arc::clone(&counter));
+        let below = tokens.each_ref().map(CancellationToken::child_token);
+        let callback = move |_: &_| {
+            let cancelled = below.iter().filter(|token| token.is_cancelled());
+            tell.send((number, cancelled.count(), counter.wakes()))
+                .unwrap();
+        };
+        token.on_cancel(callback).detach();
+    }
+    assert!(tokens[2].cancel_with("before") && told.try_recv() == Ok((2, 1, 1)));
+
+    let mut marked = Marked::new();
+    assert!(marked.mark(&tokens[1], Reason::Shutdown));
+    assert!(marked.mark(&tokens[0], Reason::Shutdown));
+    assert!(!marked.mark(&tokens[2], Reason::Shutdown));
+    assert!(tokens.iter().all(CancellationToken::is_cancelled));
+    assert!(told.try_recv().is_err() && counter.wakes() == 1);
+    // As `tell` does.
+    drop(marked);
+    let told: Vec<_> = told.try_iter().collect();
+    assert_eq!(told, [(1, 3, 3), (0, 3, 3)]);
 }
 
 #[test]

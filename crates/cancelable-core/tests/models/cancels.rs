@@ -1,6 +1,6 @@
 //! Cancel against cancel: who wins, and that nobody returns, is woken or is called before all is marked.
 
-use cancelable_core::CancellationToken;
+use cancelable_core::{CancellationToken, Marked};
 
 use super::{Bell, Count, both, explore, message, poll, start};
 
@@ -120,6 +120,34 @@ fn law_t3_all_is_marked_before_anybody_is_woken() {
         });
         if bell.has_rung() {
             assert!(leaf.is_cancelled());
+        }
+        other.join().unwrap();
+        assert!(bell.has_rung());
+    });
+}
+
+#[test]
+fn law_t3_tokens_marked_as_one_are_all_marked_before_anybody_is_woken() {
+    explore(|| {
+        let (one, two) = (CancellationToken::new(), CancellationToken::new());
+        let below = two.child_token();
+        let (bell, waker) = Bell::new();
+        let mut wait = one.cancelled();
+        assert!(poll(&mut wait, &waker).is_pending());
+        let other = start({
+            let (one, two) = (one.clone(), two.clone());
+            move || {
+                let mut marked = Marked::new();
+                marked.mark(&one, "one");
+                marked.mark(&two, "two");
+                marked.tell();
+            }
+        });
+        // Whoever cancels one of them meanwhile finds, too, all below that one marked.
+        two.cancel();
+        assert!(below.is_cancelled());
+        if bell.has_rung() {
+            assert!(one.is_cancelled() && two.is_cancelled());
         }
         other.join().unwrap();
         assert!(bell.has_rung());

@@ -49,8 +49,9 @@ pub struct Shutdown {
 
 /// What all handles of a shutdown share.
 pub(super) struct Shared {
+    /// Cancelled by `members`, together with all of them.
     pub(super) begun: CancellationToken,
-    pub(super) members: Arc<Members>,
+    pub(super) members: Members,
     /// Nanoseconds; the largest number is without end.
     grace: AtomicU64,
     /// Ends whoever listens for signals, once nobody has a handle any more.
@@ -64,14 +65,9 @@ impl Shutdown {
     }
 
     pub(super) fn with(listening: Option<DropGuard>) -> Self {
-        let begun = CancellationToken::new();
-        let members = Arc::new(Members::default());
-        // Called by the cancel itself, so that whoever began it finds all of them asked.
-        let asked = Arc::clone(&members);
-        begun.on_cancel(move |why| asked.ask(why)).detach();
         let shared = Arc::new(Shared {
-            begun,
-            members,
+            begun: CancellationToken::new(),
+            members: Members::default(),
             grace: AtomicU64::new(as_nanos(GRACE)),
             _listening: listening,
         });
@@ -90,6 +86,10 @@ impl Shutdown {
 
     /// Begins it: every linked operation that runs is asked to stop, with reason [`Shutdown`](Reason::Shutdown), before this
     /// returns. `true` if it had not begun before; only the first time counts.
+    ///
+    /// All of them are marked as cancelled before anybody is told, so none waits for what another does about it. Then all that wait
+    /// are woken, and callbacks run on this thread, one after the other. Where it returns `false`, all have been marked as well,
+    /// and another thread may still be about the rest.
     pub fn begin(&self) -> bool {
         self.begin_with(Reason::Shutdown)
     }
@@ -110,7 +110,7 @@ impl Shutdown {
             // Without its cause: what is judged by its root cause is to find the shutdown there.
             _ => Cancellation::new(Reason::Shutdown).with_message(why.message().into_owned()),
         };
-        self.shared.begun.cancel_with(shutdown)
+        self.shared.members.ask(&self.shared.begun, &shutdown)
     }
 
     /// Whether it has begun.

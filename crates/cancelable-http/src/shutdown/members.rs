@@ -8,11 +8,15 @@
 //!    after it is in its list: whichever of the two comes second at the list's lock sees the other.
 //! 3. **Nothing foreign under a lock**: handles are made whole, asked and dropped outside.
 //! 4. **No lock is shared by all**: a list for each of some threads, by turns.
+//! 5. **All are marked before anybody is told**: whoever is woken or called finds every one of them cancelled, and so does whoever
+//!    hears that it has begun already. A callback that blocks holds up nobody's ask.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
-use cancelable::{Cancellation, Operation, OperationContext, WeakOperation};
+use cancelable::{
+    Cancellation, CancellationToken, Marked, Operation, OperationContext, WeakOperation,
+};
 use parking_lot::Mutex;
 use slab::Slab;
 use tokio::sync::{Notify, watch};
@@ -24,6 +28,8 @@ use super::handle::Shared;
 #[derive(Default)]
 pub(super) struct Members {
     lists: [List; LISTS],
+    /// Held while all are marked; the second to begin waits here.
+    marking: Mutex<()>,
     asked: watch::Sender<Option<(usize, Instant)>>,
 }
 
@@ -44,18 +50,29 @@ pub(super) struct Member {
 }
 
 impl Members {
-    /// Asks all that are there.
-    pub(super) fn ask(&self, why: &Cancellation) {
-        let begun = Instant::now();
-        let mut count = 0;
-        for operation in self.each() {
-            count += 1;
-            operation.cancel_with(why.clone());
+    /// Marks the shutdown as begun and asks all that are there; `false` if that was done before.
+    pub(super) fn ask(&self, begun: &CancellationToken, why: &Cancellation) -> bool {
+        let mut marked = Marked::new();
+        let marking = self.marking.lock();
+        if !marked.mark(begun, why.clone()) {
+            return false;
         }
-        self.asked.send_replace(Some((count, begun)));
+        let start = Instant::now();
+        let all: Vec<_> = self.each().collect();
+        for operation in &all {
+            marked.mark(operation.token(), why.clone());
+        }
+        drop(marking);
+        self.asked.send_replace(Some((all.len(), start)));
+        for operation in &all {
+            // Notes that it was asked: its grace counts from here, whoever is called first.
+            operation.cancellation();
+        }
+        marked.tell();
+        true
     }
 
-    /// How many were there to be asked, and when that began; once that has been done.
+    /// How many were there to be asked, and when that was; once all of them are marked.
     pub(super) async fn asked(&self) -> (usize, Instant) {
         let mut told = self.asked.subscribe();
         let asked = told.wait_for(Option::is_some).await;

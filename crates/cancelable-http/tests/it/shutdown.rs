@@ -1,9 +1,9 @@
 //! W6 without a server: a shutdown asks all at its start, drops none before its grace is over, and names who is left.
 
 use std::future::pending;
-use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
-use std::task::{Context, Poll, Waker};
+use std::sync::{Arc, Barrier, mpsc};
+use std::task::{Context, Poll, Wake, Waker};
 use std::thread;
 use std::time::Duration;
 
@@ -64,6 +64,91 @@ async fn law_w6_everything_is_asked_by_the_time_that_it_has_begun() {
     assert_eq!(shutdown.running(), 0);
     while let Some(outcome) = tasks.join_next().await {
         assert_eq!(outcome.unwrap(), Ok(()));
+    }
+}
+
+/// A callback that waits for another operation to be asked would wait for ever if that came after it.
+#[tokio::test]
+async fn law_w6_whoever_is_told_finds_all_asked() {
+    let shutdown = Shutdown::new();
+    let let_go = CancellationToken::new();
+    let (all, _tasks) = run_many(&shutdown, 3, &let_go).await;
+    let (tell, told) = mpsc::channel();
+    for op in &all {
+        let (all, tell, shutdown) = (all.clone(), tell.clone(), shutdown.clone());
+        let blocks = move |_: &_| {
+            let asked = all.iter().filter(|op| {
+                let why = op.token().blocking_cancelled_timeout(secs(1));
+                why.is_some_and(|why| why.reason() == Reason::Shutdown)
+            });
+            // It has begun, and all are asked, also for who would begin it now.
+            tell.send((asked.count(), shutdown.begin())).unwrap();
+        };
+        op.token().on_cancel(blocks).detach();
+    }
+    let waits = Waker::from(Arc::new(WakeFn({
+        let all = all.clone();
+        move || {
+            tell.send((all.iter().filter(|op| op.is_cancelled()).count(), false))
+                .unwrap()
+        }
+    })));
+    let mut begun = Box::pin(shutdown.begun());
+    let mut cx = Context::from_waker(&waits);
+    assert!(begun.as_mut().poll(&mut cx).is_pending());
+
+    assert!(shutdown.begin());
+    let told: Vec<_> = told.try_iter().collect();
+    assert_eq!(told, [(3, false); 4]);
+}
+
+/// The time that a callback takes is no part of anybody's grace, and its end is not waited for.
+#[tokio::test(start_paused = true)]
+async fn law_w6_a_callback_that_blocks_keeps_nobody_from_ending() {
+    let shutdown = Shutdown::new();
+    let never = CancellationToken::new();
+    let (all, _tasks) = run_many(&shutdown, 2, &never).await;
+    let (blocked, let_go) = (Arc::new(Barrier::new(2)), Arc::new(Barrier::new(2)));
+    let blocks = {
+        let (blocked, let_go) = (Arc::clone(&blocked), Arc::clone(&let_go));
+        move |_: &_| {
+            blocked.wait();
+            let_go.wait();
+        }
+    };
+    all[0].token().on_cancel(blocks).detach();
+    let beginning = thread::spawn({
+        let shutdown = shutdown.clone();
+        move || shutdown.begin()
+    });
+    blocked.wait();
+    assert!(!shutdown.begin());
+    let report = shutdown.finished().await;
+    assert_eq!((report.asked(), report.is_clean()), (2, true));
+    let_go.wait();
+    assert!(beginning.join().unwrap());
+}
+
+#[test]
+fn law_w6_of_two_that_begin_it_each_finds_all_asked_hammer() {
+    for _ in 0..500 {
+        let shutdown = Shutdown::new();
+        let entered: Vec<_> = (0..8)
+            .map(|_| shutdown.plan(Cancelable::new().detached()).enter_blocking())
+            .collect();
+        let all: Vec<Operation> = entered.iter().map(|op| Operation::clone(op)).collect();
+        let both = Arc::new(Barrier::new(2));
+        let begin = || {
+            both.wait();
+            let is_first = shutdown.begin();
+            assert!(all.iter().all(Operation::is_cancelled));
+            is_first
+        };
+        let firsts = thread::scope(|scope| {
+            let other = scope.spawn(begin);
+            usize::from(begin()) + usize::from(other.join().unwrap())
+        });
+        assert_eq!(firsts, 1);
     }
 }
 
@@ -297,4 +382,13 @@ fn a_future_of_the_end_asks_for_no_runtime_where_nobody_is_left() {
     let mut begun = Box::pin(shutdown.begun());
     let mut cx = Context::from_waker(Waker::noop());
     assert_eq!(begun.as_mut().poll(&mut cx), Poll::Ready(()));
+}
+
+/// A waker that calls a function.
+struct WakeFn<F>(F);
+
+impl<F: Fn() + Send + Sync> Wake for WakeFn<F> {
+    fn wake(self: Arc<Self>) {
+        (self.0)();
+    }
 }
