@@ -107,6 +107,29 @@ async def test_law_w6_all_are_asked_at_the_start_and_none_is_cut_before_the_grac
     assert ending.report is report
 
 
+@pytest.mark.paused
+async def test_law_w6_a_callback_that_is_to_end_the_program_does_so_once_all_are_asked():
+    started = []
+
+    def ends_the_program(token):
+        raise SystemExit(f"{token.reason} was heard")
+
+    async def app(scope, receive, send):
+        started.append(current_operation())
+        scope["cancelation_token"].on_cancel(ends_the_program)
+        await asyncio.sleep(3600)
+
+    served = Served(RequestCancelationMiddleware(app))
+    async with shutdown(grace=1) as ending:
+        answering = [asyncio.create_task(served.get(path)) for path in ("/one", "/two")]
+        await settle()
+        with pytest.raises(SystemExit, match="was heard"):
+            await ending.begin()
+        assert [it._is_asked() for it in started] == [True, True]
+        await asyncio.gather(*answering)
+    assert ending.report.asked == 2
+
+
 async def test_law_w6_new_requests_are_turned_away_meanwhile():
     go_on = asyncio.Event()
 

@@ -127,9 +127,15 @@ class Shutdown:
         self._home.spare(longest + _MARGIN)
         running = tuple(self._serving.exchanges)
         self._asked = len(running)
+        fatal: BaseException | None = None
         for exchange in running:
-            exchange.ask(shutdown_why())
+            try:
+                exchange.ask(shutdown_why())
+            except BaseException as error:  # noqa: BLE001, since it ends the program once all have been asked
+                fatal = fatal or error
         self.all_ended_perhaps()
+        if fatal is not None:
+            raise fatal
 
     def all_ended_perhaps(self) -> None:
         """Some request has ended: so it may be over."""
@@ -178,6 +184,9 @@ def shutdown(
     cancelled, nor what runs inside of it, before `grace` seconds are over; what is still running then is named in the log and in
     `report`, and cancelled. Let the server wait for longer than that: uvicorn does unless `timeout_graceful_shutdown` says otherwise, for
     hypercorn set `graceful_timeout`.
+
+    They are asked one after the other, on the loop: a callback of a request's token that blocks holds up the loop, and so those that come
+    after it.
 
     It is about all requests on the loop that it is entered on which the middleware, the dependency or the decorator knows of. An
     application that is mounted in another may have one as well: each asks and waits, and nothing is cut before the longest grace is over.
