@@ -6,9 +6,10 @@ use std::task::{Context, Poll, Waker};
 use std::time::Duration;
 
 use axum::body::{Body, Bytes};
-use axum::http::{Request, Response};
+use axum::http::Request;
 use axum::routing::get;
 use axum::{Router, middleware};
+use cancelable::Operation;
 use cancelable_http::{CancelableLayer, Shutdown};
 use futures_util::stream;
 use http_body_util::BodyExt;
@@ -22,22 +23,26 @@ use crate::table::Measured;
 
 pub(crate) static ROWS: &[Row] = &[
     row("request, over one without the layer", |effort| {
-        over(effort, "/small", 1e3, |app| {
+        over(effort, "/small", 1e3, AN_OPERATION, |app| {
             app.layer(CancelableLayer::new())
         })
     }),
     row(
         "request with a limit and a shutdown, over one without",
         |effort| {
-            let shutdown = Shutdown::new();
-            let layer = CancelableLayer::new().timeout(LIMIT).shutdown(&shutdown);
-            over(effort, "/small", 1e3, |app| app.layer(layer))
+            let layer = |shutdown| CancelableLayer::new().timeout(LIMIT).shutdown(shutdown);
+            let (begun, shutdown) = (Shutdown::new(), Shutdown::new());
+            begun.begin();
+            over(effort, "/small", 1e3, ONE_WITH_A_LIMIT, |app| {
+                assert_eq!(seen(&mut app.clone().layer(layer(&begun))), TURNED_AWAY);
+                app.layer(layer(&shutdown))
+            })
         },
     ),
     row(
         "request whose response streams, over one without",
         |effort| {
-            over(effort, "/stream", 2e3, |app| {
+            over(effort, "/stream", 2e3, AN_OPERATION, |app| {
                 app.layer(CancelableLayer::new())
             })
         },
@@ -47,7 +52,9 @@ pub(crate) static ROWS: &[Row] = &[
         |effort| {
             // What axum itself takes for any layer that is a function.
             let nothing = middleware::from_fn(|request, next: middleware::Next| next.run(request));
-            over(effort, "/small", 1e3, |app| app.layer(nothing))
+            over(effort, "/small", 1e3, NO_OPERATION, |app| {
+                app.layer(nothing)
+            })
         },
     ),
 ];
@@ -60,10 +67,13 @@ fn over(
     effort: &Effort,
     path: &str,
     reach: f64,
+    sees: &str,
     around: impl FnOnce(Router) -> Router,
 ) -> Measured {
     in_runtime(|cx| {
         let (mut bare, mut layered) = (app(), around(app()));
+        assert_eq!(seen(&mut bare), NO_OPERATION);
+        assert_eq!(seen(&mut layered), sees);
         let waker = cx.waker();
         let samples = one_thread(
             effort,
@@ -80,7 +90,23 @@ fn app() -> Router {
     Router::new()
         .route("/small", get(async || "a small response"))
         .route("/stream", get(streamed))
+        .route("/seen", get(see))
 }
+
+/// What a handler sees of the operation that it runs in.
+async fn see() -> &'static str {
+    match Operation::current().map(|operation| operation.deadline()) {
+        None => NO_OPERATION,
+        Some(None) => AN_OPERATION,
+        Some(Some(_)) => ONE_WITH_A_LIMIT,
+    }
+}
+
+const NO_OPERATION: &str = "none";
+const AN_OPERATION: &str = "an operation";
+const ONE_WITH_A_LIMIT: &str = "an operation with a limit";
+/// What a client is told once a shutdown has begun.
+const TURNED_AWAY: &str = "the service is shutting down\n";
 
 async fn streamed() -> Body {
     Body::from_stream(stream::iter(
@@ -90,26 +116,32 @@ async fn streamed() -> Body {
 
 /// A request, up to the last frame of its response, which is whole.
 fn call(app: &mut Router, path: &str, waker: &Waker) {
+    let mut length = 0;
+    read(app, path, waker, |data| length += data.len());
+    assert_eq!(length, 16);
+}
+
+fn seen(app: &mut Router) -> String {
+    let mut text = Vec::new();
+    read(app, "/seen", Waker::noop(), |data| text.extend(data));
+    String::from_utf8(text).expect("our own text")
+}
+
+fn read(app: &mut Router, path: &str, waker: &Waker, mut each: impl FnMut(&Bytes)) {
     let mut cx = Context::from_waker(waker);
     let request = Request::get(path).body(Body::empty()).expect("a path");
     let mut response = pin!(Service::<Request<Body>>::call(app, request));
     let Poll::Ready(Ok(response)) = response.as_mut().poll(&mut cx) else {
         panic!("nothing in it waits");
     };
-    let length = read(response, &mut cx);
-    assert_eq!(length, 16);
-}
-
-fn read(response: Response<Body>, cx: &mut Context<'_>) -> usize {
     let mut body = response.into_body();
-    let mut length = 0;
     loop {
-        match pin!(body.frame()).poll(cx) {
+        match pin!(body.frame()).poll(&mut cx) {
             Poll::Ready(Some(frame)) => {
                 let frame = frame.expect("it is not cut");
-                length += frame.data_ref().map_or(0, Bytes::len);
+                frame.data_ref().into_iter().for_each(&mut each);
             }
-            Poll::Ready(None) => return length,
+            Poll::Ready(None) => return,
             Poll::Pending => panic!("nothing in it waits"),
         }
     }
