@@ -118,7 +118,7 @@ fn models(setup: &Setup) -> Invocation {
 }
 
 /// The core's tests once more, as users' optimised builds run them: other timings, other stack frames, and the sizes that the
-/// laws name.
+/// laws name. Not those of the crates for the web: hyper, tonic and reqwest would be built once more for them, which takes minutes.
 fn optimised_tests(setup: &Setup) -> Invocation {
     with_profile(
         setup,
