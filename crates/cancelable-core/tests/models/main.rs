@@ -19,6 +19,7 @@ mod callbacks;
 mod cancels;
 mod children;
 mod links;
+mod parking;
 mod splices;
 mod visible;
 mod waits;

@@ -10,7 +10,8 @@ use tokio::runtime::Handle;
 
 use super::Disconnect;
 use super::exchange::{Exchange, Reader};
-use super::parking::{Found, Run};
+use super::parking::{self, Place, Read};
+use super::place::Run;
 use super::relay::Stop;
 
 /// The run of a request's operation, for whoever polls it. Dropped before the response was complete, the client has left.
@@ -19,16 +20,20 @@ pub(super) struct Driving<D> {
     run: Option<Run>,
     is_parked: bool,
     pub(super) exchange: Arc<Exchange<D>>,
+    /// The exchange's own, which the run is polled with.
+    waker: Waker,
 }
 
 impl<D> Driving<D> {
     pub(super) fn new<R>(run: R, exchange: Arc<Exchange<D>>) -> Self
     where
         R: Future<Output = Result<(), Stop>> + Send + 'static,
+        D: Send + 'static,
     {
         Self {
             run: Some(Box::pin(run)),
             is_parked: false,
+            waker: Waker::from(Arc::clone(&exchange)),
             exchange,
         }
     }
@@ -39,7 +44,7 @@ impl<D> Driving<D> {
         D: Send + 'static,
     {
         if let Some(run) = self.run.take() {
-            self.exchange.park(run);
+            parking::park(&self.exchange, run, Handle::try_current().ok());
             self.is_parked = true;
         }
     }
@@ -47,7 +52,7 @@ impl<D> Driving<D> {
     /// Takes it for good.
     fn take(&mut self) -> Option<Run> {
         self.is_parked = false;
-        let parked = self.exchange.leave();
+        let parked = parking::leave(&*self.exchange);
         self.run.take().or(parked)
     }
 }
@@ -57,26 +62,15 @@ impl<D: Send + 'static> Driving<D> {
     ///
     /// What the operation does after that, such as waiting for its tasks, it does in a task of its own.
     pub(super) fn poll(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), Stop>> {
-        self.exchange.read_by(cx.waker());
-        // Taken, so that one that panics is not polled again.
-        let was_parked = std::mem::take(&mut self.is_parked);
-        let mut run = match self.run.take() {
-            Some(run) => run,
-            None if !was_parked => return Poll::Ready(Err(Stop::Panicked)),
-            None => match self.exchange.take_run() {
-                Found::Run(run) => run,
-                Found::Nothing => {
-                    self.is_parked = true;
-                    return Poll::Pending;
-                }
-                Found::Ended(ended) => {
-                    drop(self.take());
-                    return Poll::Ready(ended);
-                }
-            },
+        // Either is taken, so that one that panics is not polled again.
+        if std::mem::take(&mut self.is_parked) {
+            return self.read(cx);
+        }
+        let Some(mut run) = self.run.take() else {
+            return Poll::Ready(Err(Stop::Panicked));
         };
-        let waker = Waker::from(Arc::clone(&self.exchange));
-        if let Poll::Ready(ended) = run.as_mut().poll(&mut Context::from_waker(&waker)) {
+        parking::read_by(&*self.exchange, cx.waker());
+        if let Poll::Ready(ended) = run.as_mut().poll(&mut Context::from_waker(&self.waker)) {
             drop(self.take());
             return Poll::Ready(ended);
         }
@@ -87,13 +81,27 @@ impl<D: Send + 'static> Driving<D> {
                 Poll::Ready(ended)
             }
             _ => {
-                self.is_parked = was_parked;
-                if was_parked {
-                    self.exchange.put_back(run);
-                } else {
-                    self.run = Some(run);
-                }
+                self.run = Some(run);
                 Poll::Pending
+            }
+        }
+    }
+
+    /// The same with a run that is parked.
+    fn read(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), Stop>> {
+        match parking::read(&*self.exchange, cx.waker(), &self.waker, is_on_a_runtime) {
+            Read::Pending => {
+                self.is_parked = true;
+                Poll::Pending
+            }
+            Read::Ended(ended) => {
+                drop(self.take());
+                Poll::Ready(ended)
+            }
+            Read::Over(ended, run) => {
+                drop(self.take());
+                hand_over(run);
+                Poll::Ready(ended)
             }
         }
     }

@@ -15,7 +15,7 @@ use http::response::Parts;
 use http_body::{Frame, SizeHint};
 use parking_lot::{Mutex, MutexGuard};
 
-use super::parking::Parking;
+use super::place::Parking;
 use super::{BoxError, Disconnect};
 
 /// See the module's documentation.

@@ -10,6 +10,7 @@ mod future;
 mod head;
 mod layer;
 mod parking;
+mod place;
 mod relay;
 mod service;
 mod upload;

@@ -10,192 +10,247 @@
 //! 2. **Who finds the place empty is woken when the run is put back**, or when its end is known; and nobody else, or the two would
 //!    wake each other for ever.
 //! 3. **The run leaves with its reader**: then nobody puts it back, and who has it drives it to its end. So the circle of the
-//!    exchange, the run in it and the exchange in that is never left closed.
+//!    place, the run in it and the place in that is never left closed.
+//! 4. **No foreign code under the lock**: wakers are cloned, woken and dropped outside.
+//!
+//! Nothing in here knows of requests, or of the lock that it stands under: so models explore it as it is, with a place of their own.
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::pin::Pin;
 use std::sync::Arc;
 use std::task::{Context, Poll, Wake, Waker};
 
-use tokio::runtime::Handle;
-use tokio::time::Instant;
-
-use super::exchange::{Exchange, Stage};
-use super::relay::Stop;
-
-/// The future of an operation's run.
-pub(super) type Run = Pin<Box<dyn Future<Output = Result<(), Stop>> + Send>>;
-
-/// See the module's documentation.
-#[derive(Default)]
-pub(super) struct Parking {
+/// What is parked in a place; everything in here is done under the lock of that.
+pub(super) struct Parking<R, E, T> {
     /// `None` while it is polled, and while nothing is parked.
-    run: Option<Run>,
+    run: Option<R>,
     /// How it ended, or will have, for the reader.
-    ended: Option<Result<(), Stop>>,
+    ended: Option<E>,
     /// Taken by the first that wakes it.
     reader: Option<Waker>,
     task: Option<Waker>,
     /// Found the place empty.
     reader_waits: bool,
     task_waits: bool,
-    /// The runtime of the task, from when it may be needed on; `None` again once it was begun.
-    runtime: Option<Handle>,
+    /// Where the task runs, from when it may be needed on; `None` again once it was begun.
+    runtime: Option<T>,
     /// Something has come before it was parked.
     was_woken: bool,
     /// Nobody reads any more, or there is nothing more to read.
     is_left: bool,
 }
 
+/// What has a run parked, under its lock.
+pub(super) trait Place: Sized {
+    type Run: Future<Output = Self::End> + Unpin;
+    type End;
+    type Runtime;
+
+    /// One critical section.
+    fn locked<T>(&self, f: impl FnOnce(Held<'_, Self>) -> T) -> T;
+
+    /// How a run that is still pending will have ended for the reader, if that is known.
+    fn known_end(&self) -> Option<Self::End>;
+
+    /// Whether the run is at work and has to end, be it read or not.
+    fn is_to_stop(&self) -> bool;
+}
+
+/// A place whose run a task may drive as well.
+pub(super) trait Shared: Place + Wake + Send + Sync + 'static {
+    fn spawn(self: &Arc<Self>, runtime: Self::Runtime, driver: Driver<Self>);
+
+    /// The end of a run that has panicked.
+    fn panicked() -> Self::End;
+}
+
+/// A place, locked.
+pub(super) struct Held<'a, P: Place> {
+    pub(super) parking: &'a mut Parking<P::Run, P::End, P::Runtime>,
+    /// Whether there is something for the reader.
+    pub(super) has_frame: bool,
+    /// Whether the end may be [known](Place::known_end).
+    pub(super) is_over: bool,
+}
+
+/// What the reader comes to.
+pub(super) enum Read<P: Place> {
+    /// It is woken by what comes. Whether there is a frame it sees for itself.
+    Pending,
+    Ended(P::End),
+    /// The same, and the run goes on without it.
+    Over(P::End, P::Run),
+}
+
 /// What the reader finds.
-pub(super) enum Found {
-    Run(Run),
-    Ended(Result<(), Stop>),
+enum Found<R, E> {
+    Run(R),
+    Ended(E),
     /// It is to be woken.
     Nothing,
 }
 
-impl<D> Exchange<D> {
-    /// Has the reader's task woken, once, by whatever comes.
-    pub(super) fn read_by(&self, waker: &Waker) {
-        let mut slot = self.lock();
-        let reader = &mut slot.parking.reader;
-        if reader
-            .as_ref()
-            .is_some_and(|reader| reader.will_wake(waker))
-        {
-            return;
-        }
-        drop(slot);
-        let waker = waker.clone();
-        let old = self.lock().parking.reader.replace(waker);
-        drop(old);
+/// Has the reader's task woken, once, by whatever comes.
+pub(super) fn read_by<P: Place>(place: &P, waker: &Waker) {
+    if place.locked(|held| held.parking.is_read_by(waker)) {
+        return;
     }
+    let waker = waker.clone();
+    let old = place.locked(|held| held.parking.reader.replace(waker));
+    drop(old);
+}
 
-    /// For the reader, who puts it back.
-    pub(super) fn take_run(&self) -> Found {
-        let parking = &mut self.lock().parking;
-        match (parking.ended.take(), parking.run.take()) {
-            (Some(ended), _) => Found::Ended(ended),
-            (None, Some(run)) => Found::Run(run),
-            (None, None) => {
-                parking.reader_waits = true;
-                Found::Nothing
+/// Parks the run from now on, between two polls.
+pub(super) fn park<P: Shared>(place: &Arc<P>, run: P::Run, runtime: Option<P::Runtime>) {
+    let was_woken = place.locked(|held| {
+        held.parking.run = Some(run);
+        held.parking.runtime = runtime;
+        held.parking.was_woken
+    });
+    if was_woken {
+        drive_if_due(place);
+    }
+}
+
+/// One poll by the reader, whom `reader` wakes; `waker` is the place's own. Keeps the run where nobody may go on with it.
+pub(super) fn read<P: Place>(
+    place: &P,
+    reader: &Waker,
+    waker: &Waker,
+    may_go_on: impl FnOnce() -> bool,
+) -> Read<P> {
+    let mut run = match take(place, reader) {
+        Found::Run(run) => run,
+        Found::Ended(ended) => return Read::Ended(ended),
+        Found::Nothing => return Read::Pending,
+    };
+    if let Poll::Ready(ended) = poll(&mut run, waker) {
+        return Read::Ended(ended);
+    }
+    let Some(run) = put_back(place, run, false) else {
+        return Read::Pending;
+    };
+    match place.known_end() {
+        Some(ended) if may_go_on() => Read::Over(ended, run),
+        _ => {
+            put_back(place, run, true);
+            Read::Pending
+        }
+    }
+}
+
+/// For the reader, who puts it back.
+fn take<P: Place>(place: &P, reader: &Waker) -> Found<P::Run, P::End> {
+    let at_once = place.locked(|held| {
+        let parking = held.parking;
+        parking.is_read_by(reader).then(|| parking.take())
+    });
+    if let Some(found) = at_once {
+        return found;
+    }
+    let reader = reader.clone();
+    let (old, found) = place.locked(|held| {
+        let old = held.parking.reader.replace(reader);
+        (old, held.parking.take())
+    });
+    drop(old);
+    found
+}
+
+/// The reader has polled it. Gives it back where its end may be known, unless it `must` stay.
+fn put_back<P: Place>(place: &P, run: P::Run, must: bool) -> Option<P::Run> {
+    let task = place.locked(
+        |Held {
+             parking, is_over, ..
+         }| {
+            if is_over && !must {
+                return Err(run);
             }
+            parking.run = Some(run);
+            let is_waiting = std::mem::take(&mut parking.task_waits);
+            Ok(parking.task.take_if(|_| is_waiting))
+        },
+    );
+    match task {
+        Err(run) => Some(run),
+        Ok(task) => {
+            if let Some(task) = task {
+                task.wake();
+            }
+            None
         }
     }
+}
 
-    /// The reader has polled it.
-    pub(super) fn put_back(&self, run: Run) {
-        let mut slot = self.lock();
-        let parking = &mut slot.parking;
-        parking.run = Some(run);
-        let is_waiting = std::mem::take(&mut parking.task_waits);
-        let task = parking.task.take_if(|_| is_waiting);
-        drop(slot);
-        if let Some(task) = task {
-            task.wake();
-        }
-    }
-
-    /// The reader goes, and takes the run with it, unless the task has it.
-    pub(super) fn leave(&self) -> Option<Run> {
-        let mut slot = self.lock();
-        let parking = &mut slot.parking;
+/// The reader goes, and takes the run with it, unless the task has it.
+pub(super) fn leave<P: Place>(place: &P) -> Option<P::Run> {
+    let (run, task, unwanted) = place.locked(|Held { parking, .. }| {
         parking.is_left = true;
-        let run = parking.run.take();
-        let wakers = (parking.reader.take(), parking.task.take());
-        let (ended, runtime) = (parking.ended.take(), parking.runtime.take());
-        drop(slot);
-        drop((wakers.0, ended, runtime));
-        if let Some(task) = wakers.1 {
-            task.wake();
-        }
-        run
+        let unwanted = (
+            parking.reader.take(),
+            parking.ended.take(),
+            parking.runtime.take(),
+        );
+        (parking.run.take(), parking.task.take(), unwanted)
+    });
+    drop(unwanted);
+    if let Some(task) = task {
+        task.wake();
+    }
+    run
+}
+
+/// What the place's own waker does.
+pub(super) fn wake<P: Shared>(place: &Arc<P>) {
+    let (reader, task, may_be_due) = place.locked(|Held { parking, .. }| {
+        parking.was_woken = true;
+        let may_be_due = parking.runtime.is_some();
+        (parking.reader.take(), parking.task.take(), may_be_due)
+    });
+    for waker in [reader, task].into_iter().flatten() {
+        waker.wake();
+    }
+    if may_be_due {
+        drive_if_due(place);
     }
 }
 
-impl<D: Send + 'static> Exchange<D> {
-    /// Parks the run from now on, between two polls.
-    pub(super) fn park(self: &Arc<Self>, run: Run) {
-        let runtime = Handle::try_current().ok();
-        let mut slot = self.lock();
-        slot.parking.run = Some(run);
-        slot.parking.runtime = runtime;
-        let was_woken = slot.parking.was_woken;
-        drop(slot);
-        if was_woken {
-            self.drive_if_due();
-        }
+/// Begins the task, once, if the operation is to stop.
+fn drive_if_due<P: Shared>(place: &Arc<P>) {
+    if !place.is_to_stop() {
+        return;
     }
-
-    /// Begins the task, if the operation is to stop. A body that has panicked is gone, and its panic is the reader's.
-    fn drive_if_due(self: &Arc<Self>) {
-        let mut slot = self.lock();
-        slot.parking.was_woken = true;
-        let is_parked = slot.parking.runtime.is_some() && slot.stage == Stage::Working;
-        let operation = slot.operation.clone().filter(|_| is_parked);
-        drop(slot);
-        let Some(operation) = operation else { return };
-        let is_out_of_time = || {
-            let deadline = operation.deadline();
-            deadline.is_some_and(|deadline| deadline <= Instant::now())
+    let runtime = place.locked(|held| held.parking.runtime.take());
+    if let Some(runtime) = runtime {
+        let driver = Driver {
+            place: Arc::clone(place),
+            own: None,
         };
-        if operation.is_cancelled() || is_out_of_time() {
-            let runtime = self.lock().parking.runtime.take();
-            if let Some(runtime) = runtime {
-                drop(runtime.spawn(Driver::of(Arc::clone(self))));
-            }
-        }
-    }
-}
-
-impl<D: Send + 'static> Wake for Exchange<D> {
-    fn wake(self: Arc<Self>) {
-        self.wake_by_ref();
-    }
-
-    fn wake_by_ref(self: &Arc<Self>) {
-        let mut slot = self.lock();
-        let (reader, task) = (slot.parking.reader.take(), slot.parking.task.take());
-        drop(slot);
-        for waker in [reader, task].into_iter().flatten() {
-            waker.wake();
-        }
-        self.drive_if_due();
+        place.spawn(runtime, driver);
     }
 }
 
 /// The task that drives a run beside its reader.
-struct Driver<D> {
-    exchange: Arc<Exchange<D>>,
+pub(super) struct Driver<P: Place> {
+    place: Arc<P>,
     /// The run, once there is nobody else who might drive it.
-    own: Option<Run>,
+    own: Option<P::Run>,
 }
 
-impl<D> Driver<D> {
-    fn of(exchange: Arc<Exchange<D>>) -> Self {
-        Self {
-            exchange,
-            own: None,
-        }
-    }
-}
-
-impl<D: Send + 'static> Future for Driver<D> {
+impl<P: Shared> Future for Driver<P> {
     type Output = ();
 
     fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<()> {
         if let Some(run) = &mut self.own {
-            return run.as_mut().poll(cx).map(drop);
+            return Pin::new(run).poll(cx).map(drop);
         }
-        // Cloned before the lock is held: somebody else's code.
         let waker = cx.waker().clone();
-        let mut slot = self.exchange.lock();
-        let old = slot.parking.task.replace(waker);
-        let (run, is_left) = (slot.parking.run.take(), slot.parking.is_left);
-        slot.parking.task_waits = run.is_none();
-        drop(slot);
+        let (old, run, is_left) = self.place.locked(|Held { parking, .. }| {
+            let old = parking.task.replace(waker);
+            let run = parking.run.take();
+            parking.task_waits = run.is_none();
+            (old, run, parking.is_left)
+        });
         drop(old);
         let Some(mut run) = run else {
             return if is_left {
@@ -204,69 +259,96 @@ impl<D: Send + 'static> Future for Driver<D> {
                 Poll::Pending
             };
         };
-        let beside = Waker::from(Arc::clone(&self.exchange));
-        let mut both = Context::from_waker(&beside);
-        match catch_unwind(AssertUnwindSafe(|| run.as_mut().poll(&mut both))) {
+        let beside = Waker::from(Arc::clone(&self.place));
+        match catch_unwind(AssertUnwindSafe(|| poll(&mut run, &beside))) {
             Ok(Poll::Pending) => {}
             Ok(Poll::Ready(ended)) => {
-                self.exchange.tell(ended);
+                tell(&*self.place, ended);
                 return Poll::Ready(());
             }
             // The process's hook has told of it.
             Err(_) => {
-                self.exchange.tell(Err(Stop::Panicked));
+                tell(&*self.place, P::panicked());
                 return Poll::Ready(());
             }
         }
-        let ended = self.exchange.known_end();
-        let mut slot = self.exchange.lock();
-        if slot.parking.is_left || ended.is_some() {
-            drop(slot);
-            if let Some(ended) = ended {
-                self.exchange.tell(ended);
-            }
-            self.own = Some(run);
-            // From now on it is this task alone that is woken.
-            cx.waker().wake_by_ref();
-            return Poll::Pending;
+        let ended = self.place.known_end();
+        let is_known = ended.is_some();
+        if let Some(ended) = ended {
+            tell(&*self.place, ended);
         }
-        slot.parking.run = Some(run);
-        let is_wanted = std::mem::take(&mut slot.parking.reader_waits) || slot.frame.is_some();
-        let reader = slot.parking.reader.take_if(|_| is_wanted);
-        drop(slot);
-        if let Some(reader) = reader {
-            reader.wake();
+        let put_back = self.place.locked(|held| {
+            let parking = held.parking;
+            if is_known || parking.is_left {
+                return Err(run);
+            }
+            parking.run = Some(run);
+            let is_wanted = std::mem::take(&mut parking.reader_waits) || held.has_frame;
+            Ok(parking.reader.take_if(|_| is_wanted))
+        });
+        match put_back {
+            Ok(reader) => {
+                if let Some(reader) = reader {
+                    reader.wake();
+                }
+            }
+            Err(run) => {
+                self.own = Some(run);
+                // From now on it is this task alone that is woken.
+                cx.waker().wake_by_ref();
+            }
         }
         Poll::Pending
     }
 }
 
-impl<D> Exchange<D> {
-    /// Tells the reader how it ended.
-    fn tell(&self, ended: Result<(), Stop>) {
-        let mut slot = self.lock();
-        slot.parking.ended = Some(ended);
-        let reader = slot.parking.reader.take();
-        drop(slot);
-        if let Some(reader) = reader {
-            reader.wake();
-        }
+/// Tells the reader how it ended.
+fn tell<P: Place>(place: &P, ended: P::End) {
+    let reader = place.locked(|held| {
+        held.parking.ended = Some(ended);
+        held.parking.reader.take()
+    });
+    if let Some(reader) = reader {
+        reader.wake();
+    }
+}
+
+fn poll<R: Future + Unpin>(run: &mut R, waker: &Waker) -> Poll<R::Output> {
+    Pin::new(run).poll(&mut Context::from_waker(waker))
+}
+
+impl<R, E, T> Parking<R, E, T> {
+    fn is_read_by(&self, waker: &Waker) -> bool {
+        let reader = self.reader.as_ref();
+        reader.is_some_and(|reader| reader.will_wake(waker))
     }
 
-    /// How a run that is still pending will have ended for the reader: what comes now is no affair of the client's.
-    pub(super) fn known_end(&self) -> Option<Result<(), Stop>> {
-        let slot = self.lock();
-        let stage = slot.stage;
-        let operation = match stage {
-            Stage::Cut => slot.operation.clone(),
-            Stage::Working | Stage::Done | Stage::Panicked => None,
-        };
-        drop(slot);
-        match stage {
-            Stage::Done => Some(Ok(())),
-            Stage::Cut => Some(Err(Stop::Cancelled(operation?.cancellation()?))),
-            // A panic goes on once the operation has ended.
-            Stage::Working | Stage::Panicked => None,
+    fn take(&mut self) -> Found<R, E> {
+        if let Some(ended) = self.ended.take() {
+            return Found::Ended(ended);
+        }
+        match self.run.take() {
+            Some(run) => Found::Run(run),
+            None => {
+                self.reader_waits = true;
+                Found::Nothing
+            }
+        }
+    }
+}
+
+impl<R, E, T> Default for Parking<R, E, T> {
+    fn default() -> Self {
+        Self {
+            run: None,
+            ended: None,
+            reader: None,
+            task: None,
+            reader_waits: false,
+            task_waits: false,
+            runtime: None,
+            was_woken: false,
+            is_left: false,
         }
     }
 }
