@@ -16,17 +16,17 @@ pub(super) async fn close(shared: &Shared, operation: &Operation) {
 }
 
 async fn shake_hands(shared: &Shared, operation: &Operation) {
-    let is_said = shared.gone().is_some() || shared.is_closed();
     let mut stream = shared.stream.lock().await;
-    if !is_said {
-        let frame = frame(operation.cancellation().as_ref());
+    if shared.gone().is_none() {
+        let mut sink = shared.sink.lock().await;
         // A client that has gone just now needs none.
-        let _ = shared
-            .sink
-            .lock()
-            .await
-            .send(Message::Close(Some(frame)))
-            .await;
+        let _ = if shared.is_closed() {
+            // The program may have given up on its own close frame before that had gone out.
+            sink.flush().await
+        } else {
+            let frame = frame(operation.cancellation().as_ref());
+            sink.send(Message::Close(Some(frame))).await
+        };
     }
     // Until the client has answered: what is closed with something unread takes with it what was just sent.
     while let Some(Ok(_)) = stream.next().await {}

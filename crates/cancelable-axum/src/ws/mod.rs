@@ -28,8 +28,9 @@
 //!
 //! One that closes or vanishes cancels the operation with reason [`Disconnected`](cancelable::Reason::Disconnected), also while
 //! nobody receives: the socket is read ahead for that, up to [64 KiB](READ_AHEAD); beyond those the client is held up, and a
-//! disconnect is seen late. What came before it can still be received, in order, by whoever has time left for that. A client whose
-//! network is gone without a word is seen when something is sent to it.
+//! disconnect is seen late. Pings and pongs do not fill that; nor does anything where the [`Receiver`] was dropped. What came before
+//! the client left can still be received, in order, by whoever has time left for that. A client whose network is gone without a
+//! word is seen when something is sent to it.
 //!
 //! # When the operation ends
 //!

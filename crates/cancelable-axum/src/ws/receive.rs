@@ -12,13 +12,16 @@ use cancelable::{Cancellation, Operation, Reason};
 use super::shared::Shared;
 
 /// The half of a [`Socket`](super::Socket) that messages come from.
+///
+/// Without it what the client sends is read and thrown away, so that one that leaves is seen however much it had sent.
 pub struct Receiver {
     pub(super) shared: Arc<Shared>,
     pub(super) operation: Operation,
 }
 
 impl Receiver {
-    /// The next message, pings and pongs included; pings are answered without doing anything here.
+    /// The next message, pings and pongs included; pings are answered without doing anything here, and of several that nobody has
+    /// received, with no other message in between, the last is given.
     ///
     /// # Errors
     ///
@@ -55,6 +58,12 @@ impl Receiver {
     /// What the client said as it closed, if it has.
     pub fn close_frame(&self) -> Option<CloseFrame> {
         self.shared.gone()?.close
+    }
+}
+
+impl Drop for Receiver {
+    fn drop(&mut self) {
+        self.shared.receive_no_more();
     }
 }
 

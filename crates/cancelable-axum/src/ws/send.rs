@@ -59,10 +59,16 @@ impl Sender {
             let why = Cancellation::new(Reason::Disconnected);
             return Err(why.with_message("nothing is sent after the socket was closed"));
         }
-        if matches!(message, Message::Close(_)) {
-            self.shared.set_closed();
-        }
-        sink.send(message).await.map_err(|error| {
+        let is_close = matches!(message, Message::Close(_));
+        let sent = async {
+            sink.feed(message).await?;
+            // From here on it goes out, whoever sees to that; a client cannot have answered it yet.
+            if is_close {
+                self.shared.set_closed();
+            }
+            sink.flush().await
+        };
+        sent.await.map_err(|error| {
             let gone = Gone::because_of(&error);
             let why = gone.why.clone();
             self.shared.client_left(&self.operation, gone);

@@ -3,10 +3,13 @@
 //! # Invariants
 //!
 //! 1. **There is one reader of the connection**, the pump, and it takes nothing while as much lies here as there may.
-//! 2. **What lies here goes out in the order in which it came**, and what was not taken by a receiver that was dropped stays.
+//! 2. **What lies here goes out in the order in which it came**, and what was not taken by a call that was dropped stays. Of pings with
+//!    nothing but pongs in between there lies the last, and so it is the other way round: they are no content, and a client that
+//!    sends them for days is not to be held up, where nobody receives.
 //! 3. **No foreign code under the lock**: wakers are cloned before it is taken, and woken and dropped after it.
 
 use std::collections::VecDeque;
+use std::mem::discriminant;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::task::{Context, Poll, Waker};
 
@@ -36,6 +39,8 @@ struct Inbox {
     messages: VecDeque<Message>,
     /// How many bytes they are, with something for each.
     size: usize,
+    /// There is no receiver any more: what comes is thrown away.
+    is_unwanted: bool,
     gone: Option<Gone>,
     receiver: Option<Waker>,
     pump: Option<Waker>,
@@ -77,12 +82,33 @@ impl Shared {
 
     pub(super) fn put(&self, message: Message) {
         let mut inbox = self.inbox.lock();
-        inbox.size += size(&message);
-        inbox.messages.push_back(message);
+        let thrown_away = if inbox.is_unwanted {
+            Some(message)
+        } else {
+            let older = inbox.take_older(&message);
+            inbox.size += size(&message);
+            inbox.messages.push_back(message);
+            older
+        };
         let receiver = inbox.receiver.take();
         drop(inbox);
+        drop(thrown_away);
         if let Some(receiver) = receiver {
             receiver.wake();
+        }
+    }
+
+    /// Nobody receives any more, so that nothing is held up for that.
+    pub(super) fn receive_no_more(&self) {
+        let mut inbox = self.inbox.lock();
+        inbox.is_unwanted = true;
+        inbox.size = 0;
+        let messages = std::mem::take(&mut inbox.messages);
+        let wakers = (inbox.receiver.take(), inbox.pump.take());
+        drop(inbox);
+        drop((messages, wakers.0));
+        if let Some(pump) = wakers.1 {
+            pump.wake();
         }
     }
 
@@ -132,6 +158,30 @@ impl Shared {
         }
         answer
     }
+}
+
+impl Inbox {
+    /// Takes out a ping, or a pong, that `message` stands for as well.
+    fn take_older(&mut self, message: &Message) -> Option<Message> {
+        if !is_ping_or_pong(message) {
+            return None;
+        }
+        let latest = self
+            .messages
+            .iter()
+            .rev()
+            .take_while(|it| is_ping_or_pong(it));
+        let back = latest
+            .map(discriminant)
+            .position(|kind| kind == discriminant(message))?;
+        let older = self.messages.remove(self.messages.len() - 1 - back)?;
+        self.size -= size(&older);
+        Some(older)
+    }
+}
+
+fn is_ping_or_pong(message: &Message) -> bool {
+    matches!(message, Message::Ping(_) | Message::Pong(_))
 }
 
 /// What a message counts as: the shortest ones take memory too.

@@ -3,7 +3,7 @@
 use std::future::pending;
 use std::time::Duration;
 
-use cancelable::{Cancelable, OperationStatus, Reason};
+use cancelable::{Cancelable, Cancellation, OperationStatus, Reason};
 use cancelable_axum::Shutdown;
 use cancelable_axum::ws::Socket;
 use futures_util::StreamExt;
@@ -17,7 +17,7 @@ async fn told(reason: Reason) -> (u16, String) {
     let (service, mut ends) = serving(
         |upgrade| upgrade,
         async move |_socket, op| {
-            let why = cancelable::Cancellation::new(reason).with_message("these words");
+            let why = Cancellation::new(reason).with_message("these words");
             assert!(op.cancel_with(why));
             pending().await
         },
@@ -202,6 +202,45 @@ async fn a_client_that_does_not_answer_is_waited_for_only_so_long() {
     assert_eq!(end.status, OperationStatus::Cancelled);
     assert_eq!(end.skipped_finalizers, 0);
     drop(client);
+}
+
+/// A program that gives up on its close frame, since the client takes nothing for a while.
+#[tokio::test]
+async fn a_close_frame_that_was_given_up_goes_out_all_the_same() {
+    // What was given up before it: a message that had begun, or one more, behind which there was no room for the frame.
+    for (stuck, expected) in [(1, (4000, "as it pleases")), (2, (1008, "enough"))] {
+        let (tell, mut told) = unbounded_channel();
+        let (service, mut ends) = serving(
+            |upgrade| upgrade,
+            async move |mut socket: Socket, op| {
+                let briefly = || Cancelable::new().timeout(Duration::from_millis(200));
+                for _ in 0..stuck {
+                    let sending = async {
+                        // Until the system's buffers are full.
+                        loop {
+                            socket.send(vec![0; 1 << 20]).await?;
+                        }
+                    };
+                    let outcome: Result<Result<(), Cancellation>, _> =
+                        briefly().run(async |_| sending.await).await;
+                    assert_eq!(outcome.unwrap_err().reason(), Reason::Timeout);
+                }
+                let reason = "as it pleases".into();
+                let frame = axum::extract::ws::CloseFrame { code: 4000, reason };
+                let outcome = briefly().run(async |_| socket.close(frame).await).await;
+                assert!(outcome.is_err());
+                op.cancel_with("enough");
+                tell.send(()).unwrap();
+                pending().await
+            },
+        )
+        .await;
+        let mut client = connect(&service).await;
+        bounded(told.recv()).await.unwrap();
+        let frame = closed(&mut client).await.expect("it is told");
+        assert_eq!((u16::from(frame.code), frame.reason.as_str()), expected);
+        assert_eq!(ends.next().await.status, OperationStatus::Cancelled);
+    }
 }
 
 #[tokio::test]

@@ -7,7 +7,7 @@ use std::time::Duration;
 use axum::Router;
 use axum::extract::ws::Message as Sent;
 use axum::routing::any;
-use cancelable::OperationStatus;
+use cancelable::{OperationStatus, Reason};
 use cancelable_axum::ws::{OperationUpgrade, READ_AHEAD, Socket};
 use cancelable_axum::{CurrentOperation, layer};
 use futures_util::{SinkExt, StreamExt, future};
@@ -105,6 +105,83 @@ async fn pings_are_answered_though_nobody_receives() {
     done.notify_one();
     assert!(closed(&mut client).await.is_some());
     assert_eq!(ends.next().await.status, OperationStatus::Completed);
+}
+
+#[tokio::test]
+async fn law_w2_any_number_of_pings_hides_no_client_that_leaves() {
+    let receive = Arc::new(Notify::new());
+    let (tell, mut told) = unbounded_channel();
+    let (service, mut ends) = serving(|upgrade| upgrade, {
+        let receive = Arc::clone(&receive);
+        async move |mut socket: Socket, _| {
+            receive.notified().await;
+            for _ in 0..4 {
+                tell.send(socket.recv().await?).unwrap();
+            }
+            std::future::pending().await
+        }
+    })
+    .await;
+    let (mut sending, mut receiving) = connect(&service).await.split();
+    // Ten times what is read ahead.
+    let number = 10 * READ_AHEAD / 125;
+    let payload = |n: usize| format!("{n:0125}");
+    let sends = async {
+        sending.send(text("before")).await.unwrap();
+        for n in 0..=number {
+            sending.send(Message::Pong("unasked".into())).await.unwrap();
+            sending
+                .send(Message::Ping(payload(n).into()))
+                .await
+                .unwrap();
+        }
+        sending.send(text("after")).await.unwrap();
+    };
+    let answered = async {
+        let last = Message::Pong(payload(number).into());
+        while receiving.next().await.unwrap().unwrap() != last {}
+    };
+    bounded(async { tokio::join!(sends, answered) }).await;
+    // There is one of each, and they are where they were.
+    receive.notify_one();
+    let mut next = async || bounded(told.recv()).await.unwrap();
+    assert_eq!(said(&next().await), "before");
+    assert_eq!(next().await, Sent::Pong("unasked".into()));
+    assert_eq!(next().await, Sent::Ping(payload(number).into()));
+    assert_eq!(said(&next().await), "after");
+    drop((sending, receiving));
+    let end = ends.next().await;
+    assert_eq!(end.cancellation.unwrap().reason(), Reason::Disconnected);
+}
+
+#[tokio::test]
+async fn law_w2_without_a_receiver_no_message_hides_a_client_that_leaves() {
+    let let_go = Arc::new(Notify::new());
+    let (service, mut ends) = serving(|upgrade| upgrade, {
+        let let_go = Arc::clone(&let_go);
+        async move |socket: Socket, _| {
+            let (_sender, receiver) = socket.split();
+            let_go.notified().await;
+            drop(receiver);
+            std::future::pending().await
+        }
+    })
+    .await;
+    let (mut sending, mut receiving) = connect(&service).await.split();
+    for n in 0..20 {
+        let message = text(&"x".repeat(READ_AHEAD / 2));
+        bounded(sending.send(message)).await.unwrap();
+        // What lies there as it goes is thrown away, and so is what comes after that.
+        if n == 10 {
+            let_go.notify_one();
+        }
+    }
+    sending.send(Message::Ping("read?".into())).await.unwrap();
+    let answer = bounded(receiving.next()).await.unwrap().unwrap();
+    assert_eq!(answer, Message::Pong("read?".into()));
+    drop((sending, receiving));
+    let end = ends.next().await;
+    assert_eq!(end.cancellation.unwrap().reason(), Reason::Disconnected);
 }
 
 /// Messages of every length, for a service that receives now and then and gives up on it now and then.
