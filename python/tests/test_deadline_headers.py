@@ -4,6 +4,7 @@ import math
 import random
 import sys
 from collections.abc import Iterator
+from datetime import timedelta
 from typing import Any
 
 import pytest
@@ -66,6 +67,14 @@ def test_bounds_that_make_no_sense_are_named() -> None:
             DeadlineHeaders(at_least=wrong)
         with pytest.raises(ValueError, match=r"at_most must be seconds and not negative, got "):
             DeadlineHeaders(at_most=wrong)
+    with pytest.raises(
+        TypeError, match="at_most must be a number of seconds or a timedelta, got '30'"
+    ):
+        DeadlineHeaders(at_most="30")  # type: ignore[arg-type]
+    by_deltas = DeadlineHeaders(
+        own=True, at_least=timedelta(seconds=2), at_most=timedelta(minutes=1)
+    )
+    assert [by_deltas.read([(OWN.encode(), said)]) for said in (b"1", b"99999")] == [2.0, 60.0]
     endless = DeadlineHeaders(own=True, at_most=math.inf)
     assert endless.read([(OWN.encode(), b"9999999999")]) == 9999999.999
 

@@ -5,7 +5,7 @@ use std::time::Duration;
 use cancelable_http::DeadlineHeader;
 use pyo3::exceptions::{PyTypeError, PyValueError};
 use pyo3::prelude::*;
-use pyo3::types::{PyBytes, PyList, PyTuple};
+use pyo3::types::{PyBytes, PyDelta, PyList, PyTuple};
 
 /// Which deadline headers a server reads, and how far it lets a client go with them; none unless it is named.
 ///
@@ -14,7 +14,7 @@ use pyo3::types::{PyBytes, PyList, PyTuple};
 ///     grpc: whether `grpc-timeout` is.
 ///     connect: whether `connect-timeout-ms` is.
 ///     envoy: whether `x-envoy-expected-rq-timeout-ms` is.
-///     at_least: as how many seconds a header counts that says less.
+///     at_least: as how many seconds a header counts that says less; a number or a `timedelta`.
 ///     at_most: as how many one counts that says more; `None`: any number.
 #[pyclass(frozen, module = "hother.cancelable._core")]
 pub(crate) struct DeadlineHeaders {
@@ -24,14 +24,17 @@ pub(crate) struct DeadlineHeaders {
 #[pymethods]
 impl DeadlineHeaders {
     #[new]
-    #[pyo3(signature = (*, own=false, grpc=false, connect=false, envoy=false, at_least=0.0, at_most=None))]
+    #[pyo3(
+        signature = (*, own=false, grpc=false, connect=false, envoy=false, at_least=None, at_most=None),
+        text_signature = "(*, own=False, grpc=False, connect=False, envoy=False, at_least=0.0, at_most=None)"
+    )]
     fn new(
         own: bool,
         grpc: bool,
         connect: bool,
         envoy: bool,
-        at_least: f64,
-        at_most: Option<f64>,
+        at_least: Option<&Bound<'_, PyAny>>,
+        at_most: Option<&Bound<'_, PyAny>>,
     ) -> PyResult<Self> {
         let wanted = [
             (own, DeadlineHeader::Own),
@@ -44,12 +47,15 @@ impl DeadlineHeaders {
             cancelable_http::DeadlineHeaders::none(),
             |headers, (_, header)| headers.header(header),
         );
-        headers = headers.at_least(bound("at_least", at_least)?);
+        let least = at_least.map(|least| bound("at_least", least)).transpose()?;
+        let least = least.unwrap_or_default();
+        headers = headers.at_least(least);
         if let Some(most) = at_most {
             let most = bound("at_most", most)?;
-            if most < bound("at_least", at_least)? {
+            if most < least {
                 return Err(PyValueError::new_err(format!(
-                    "at_least must not be more than at_most, got {at_least} and {}",
+                    "at_least must not be more than at_most, got {} and {}",
+                    least.as_secs_f64(),
                     most.as_secs_f64()
                 )));
             }
@@ -111,12 +117,23 @@ fn rounded_down(seconds: f64) -> Duration {
     }
 }
 
-fn bound(name: &str, seconds: f64) -> PyResult<Duration> {
-    if seconds >= 0.0 {
-        return Ok(Duration::try_from_secs_f64(seconds).unwrap_or(Duration::MAX));
+/// A length of time, as programs give one.
+fn bound(name: &str, given: &Bound<'_, PyAny>) -> PyResult<Duration> {
+    let seconds: PyResult<f64> = match given.cast::<PyDelta>() {
+        Ok(delta) => delta.call_method0("total_seconds")?.extract(),
+        Err(_) => given.extract(),
+    };
+    match seconds {
+        Ok(seconds) if seconds >= 0.0 => {
+            Ok(Duration::try_from_secs_f64(seconds).unwrap_or(Duration::MAX))
+        }
+        Ok(seconds) => Err(PyValueError::new_err(format!(
+            "{name} must be seconds and not negative, got {seconds}"
+        ))),
+        Err(_) => Err(PyTypeError::new_err(format!(
+            "{name} must be a number of seconds or a timedelta, got {given:?}"
+        ))),
     }
-    let message = format!("{name} must be seconds and not negative, got {seconds}");
-    Err(PyValueError::new_err(message))
 }
 
 /// A header's name and value: a tuple as servers and httpx have it, or any other pair, as ASGI allows.

@@ -1,6 +1,6 @@
 from collections.abc import AsyncIterator, Callable, Coroutine, Generator, Iterable
 from contextlib import AbstractContextManager
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any, ClassVar, Self, final
 
 import anyio
@@ -52,8 +52,8 @@ class DeadlineHeaders:
         grpc: bool = False,
         connect: bool = False,
         envoy: bool = False,
-        at_least: float = 0.0,
-        at_most: float | None = None,
+        at_least: float | timedelta = 0.0,
+        at_most: float | timedelta | None = None,
     ) -> Self: ...
     def read(self, fields: Iterable[tuple[bytes, bytes] | list[bytes]]) -> float | None: ...
     @property
