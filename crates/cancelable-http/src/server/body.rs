@@ -126,6 +126,7 @@ impl<D: Buf + Send + 'static> Driven<D> {
             self.hint = hint;
             return Poll::Ready(Some(Ok(self.hand_over(frame))));
         }
+        self.driving.has_waited |= polled.is_pending();
         let ended = ready!(polled);
         // Looked for whatever the end: where the operation goes on after its response, that one is not known yet.
         if let Some(error) = self.driving.exchange.take_failure() {

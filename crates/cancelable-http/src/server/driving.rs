@@ -22,6 +22,11 @@ pub(super) struct Driving<D> {
     pub(super) exchange: Arc<Exchange<D>>,
     /// The exchange's own, which the run is polled with.
     waker: Waker,
+    /// Whether the reader of the body was ever told to wait.
+    ///
+    /// One that looks again before it is woken may find the end by that. It is owed a wake all the same: hyper, which looks twice, may
+    /// see by a later poll alone that the connection is over, and what was to wake it comes too late here.
+    pub(super) has_waited: bool,
 }
 
 impl<D> Driving<D> {
@@ -35,6 +40,7 @@ impl<D> Driving<D> {
             is_parked: false,
             waker: Waker::from(Arc::clone(&exchange)),
             exchange,
+            has_waited: false,
         }
     }
 
@@ -52,7 +58,10 @@ impl<D> Driving<D> {
     /// Takes it for good.
     fn take(&mut self) -> Option<Run> {
         self.is_parked = false;
-        let parked = parking::leave(&*self.exchange);
+        let (parked, reader) = parking::leave(&*self.exchange);
+        if let Some(reader) = reader.filter(|_| self.has_waited) {
+            reader.wake();
+        }
         self.run.take().or(parked)
     }
 }

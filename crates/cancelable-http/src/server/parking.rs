@@ -182,22 +182,19 @@ fn put_back<P: Place>(place: &P, run: P::Run, must: bool) -> Option<P::Run> {
     }
 }
 
-/// The reader goes, and takes the run with it, unless the task has it.
-pub(super) fn leave<P: Place>(place: &P) -> Option<P::Run> {
-    let (run, task, unwanted) = place.locked(|Held { parking, .. }| {
+/// The reader goes, and takes the run with it, unless the task has it; and its waker, where nothing has woken it since it came.
+pub(super) fn leave<P: Place>(place: &P) -> (Option<P::Run>, Option<Waker>) {
+    let (run, reader, task, unwanted) = place.locked(|Held { parking, .. }| {
         parking.is_left = true;
-        let unwanted = (
-            parking.reader.take(),
-            parking.ended.take(),
-            parking.runtime.take(),
-        );
-        (parking.run.take(), parking.task.take(), unwanted)
+        let unwanted = (parking.ended.take(), parking.runtime.take());
+        let wakers = (parking.reader.take(), parking.task.take());
+        (parking.run.take(), wakers.0, wakers.1, unwanted)
     });
     drop(unwanted);
     if let Some(task) = task {
         task.wake();
     }
-    run
+    (run, reader)
 }
 
 /// What the place's own waker does.

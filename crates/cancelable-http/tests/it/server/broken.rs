@@ -16,7 +16,10 @@ use hyper::body::{Body, Frame, SizeHint};
 use tokio::sync::Notify;
 use tower::{Layer, ServiceExt, service_fn};
 
-use super::{Answered, BoxError, Server, bounded, end, heard, read_to_end, sent, serve_service};
+use super::{
+    Answered, BoxError, Server, bounded, end, heard, read_to_end, sent, serve, serve_service,
+    streamed,
+};
 
 const GET: &str = "GET / HTTP/1.1\r\nhost: here\r\nconnection: close\r\n\r\n";
 
@@ -90,6 +93,25 @@ async fn an_error_is_not_lost_to_tasks_that_go_on_after_it() {
             (end.status, end.error.as_deref()),
             (OperationStatus::Failed, Some("out of paper"))
         );
+    }
+}
+
+/// Where nobody counts the bytes, the end of the connection is that of the body; hyper looks for it once more than it was woken.
+#[tokio::test]
+async fn a_body_that_yields_just_before_its_end_leaves_no_connection_open() {
+    for (first, last) in [("", ""), ("part", ""), ("part", "more")] {
+        let layer = CancelableLayer::new();
+        let server = serve(layer, move |_| async move {
+            let last = stream::once(async move {
+                tokio::task::yield_now().await;
+                Bytes::from(last)
+            });
+            streamed(stream::iter([Bytes::from(first)]).chain(last))
+        })
+        .await;
+        let request = GET.replace("HTTP/1.1", "HTTP/1.0");
+        let raw = read_to_end(&mut sent(&server, &request).await).await;
+        assert!(raw.ends_with(&format!("\r\n\r\n{first}{last}")), "{raw}");
     }
 }
 
