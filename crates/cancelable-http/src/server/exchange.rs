@@ -39,7 +39,7 @@ pub(super) struct Slot<D> {
     /// Whether all that was announced of the response has been handed over.
     pub(super) has_all: bool,
     pub(super) disconnect: Disconnect,
-    /// `None` before it runs, and when its work is done.
+    /// `None` before it starts, and when its work is done.
     pub(super) operation: Option<Operation>,
     pub(super) parking: Parking,
 }

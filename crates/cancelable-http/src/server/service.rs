@@ -14,7 +14,7 @@ use tower_service::Service;
 use super::answer::grpc_type;
 use super::config::Config;
 use super::driving::Driving;
-use super::exchange::Exchange;
+use super::exchange::{Exchange, Stage};
 use super::future::Manners;
 use super::relay::Relay;
 use super::{AnyUpload, BoxError, RequestHead, ResponseBody, ResponseFuture, Upload, Uploads};
@@ -63,7 +63,7 @@ where
             return ResponseFuture::within(self.inner.call(request));
         }
         let head = RequestHead::of(&request);
-        let plan = self.config.plan(&head);
+        let mut plan = self.config.plan(&head);
         let is_head_only = *head.method() == Method::HEAD;
         let manners = Manners {
             is_head_only,
@@ -71,12 +71,20 @@ where
             retry_after: self.config.retry_after,
         };
         let exchange = Arc::new(Exchange::new(self.config.disconnect));
+        if !self.config.plans.is_empty() {
+            // It may owe finalizers, also where it is cancelled before it starts; and then a client has its answer before these.
+            let exchange = Arc::clone(&exchange);
+            plan = plan.during(move |operation| {
+                exchange.lock().operation = Some(operation.clone());
+            });
+        }
         // What was found ready is what is called, once the operation has started.
         let inner = self.inner.clone();
         let mut ready = mem::replace(&mut self.inner, inner);
         let run = plan.try_run({
-            let exchange = Arc::clone(&exchange);
+            let start = Start(Some(Arc::clone(&exchange)));
             move |operation: Operation| {
+                let exchange = start.begin();
                 let upload = Upload(Arc::<Exchange<B::Data>>::downgrade(&exchange) as _);
                 let mut request = request.map(|body| U::watch(body, Some(&upload)));
                 let extensions = request.extensions_mut();
@@ -87,6 +95,23 @@ where
             }
         });
         ResponseFuture::driven(Driving::new(run, exchange), manners)
+    }
+}
+
+/// What becomes of a request: the service is called, or this is dropped before that.
+struct Start<D>(Option<Arc<Exchange<D>>>);
+
+impl<D> Start<D> {
+    fn begin(mut self) -> Arc<Exchange<D>> {
+        self.0.take().expect("it begins once")
+    }
+}
+
+impl<D> Drop for Start<D> {
+    fn drop(&mut self) {
+        if let Some(exchange) = &self.0 {
+            exchange.lock().stage = Stage::Cut;
+        }
     }
 }
 

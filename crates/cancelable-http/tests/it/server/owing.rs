@@ -9,7 +9,7 @@ use std::task::{Context, Poll, Waker};
 use std::time::Duration;
 
 use cancelable::{Operation, OperationStatus, Reason, checkpoint};
-use cancelable_http::{CancelableLayer, RequestBody};
+use cancelable_http::{CancelableLayer, RequestBody, Shutdown};
 use http::Request;
 use http_body_util::BodyExt;
 use tokio::sync::{Notify, mpsc};
@@ -265,4 +265,37 @@ async fn a_grace_may_still_give_a_response() {
         response.into_body().collect().await.unwrap().to_bytes(),
         "just so"
     );
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_request_that_is_refused_is_answered_before_its_finalizers() {
+    let shutdown = Shutdown::new();
+    shutdown.begin();
+    let out_of_time = CancelableLayer::new().timeout(Duration::ZERO);
+    let shutting_down = CancelableLayer::new().shutdown(&shutdown);
+    for (layer, status, reason) in [
+        (out_of_time, 504, Reason::Timeout),
+        (shutting_down, 503, Reason::Shutdown),
+    ] {
+        let answered = Arc::new(Notify::new());
+        let waits = Arc::clone(&answered);
+        let layer = layer.plan(move |plan, _| {
+            let waits = Arc::clone(&waits);
+            plan.finalizer(None, async move |_| {
+                waits.notified().await;
+                Ok::<_, &str>(())
+            })
+        });
+        let (layer, mut ends) = heard(layer);
+        let service = layer.layer(service_fn(|_: Request<_>| async {
+            Ok::<_, Infallible>(text("it is not called"))
+        }));
+        let response = bounded(service.oneshot(Request::new(()))).await.unwrap();
+        assert_eq!(response.status(), status);
+        assert!(ends.try_recv().is_err(), "it owes something");
+        answered.notify_one();
+        let end = end(&mut ends).await;
+        assert_eq!(end.status, OperationStatus::Cancelled);
+        assert_eq!(end.cancellation.unwrap().reason(), reason);
+    }
 }
