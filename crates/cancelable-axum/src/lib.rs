@@ -56,7 +56,7 @@ mod upload;
 #[cfg(feature = "ws")]
 pub mod ws;
 
-pub use cancelable_http::{Answer, Disconnect, Report, RequestHead, Shutdown};
+pub use cancelable_http::{Answer, Disconnect, Report, RequestHead, SaysWhy, Shutdown};
 pub use cancelled::Cancelled;
 pub use current::{CurrentOperation, NoOperation};
 pub use layer::layer;

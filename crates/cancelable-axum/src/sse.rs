@@ -4,8 +4,6 @@ use std::convert::Infallible;
 use std::fmt;
 use std::future::{Pending, pending};
 use std::pin::Pin;
-use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
 use std::task::{Context, Poll, Waker};
 use std::time::Duration;
 
@@ -14,6 +12,7 @@ use axum::response::sse::{Event, KeepAlive, Sse};
 use axum::response::{IntoResponse, Response};
 use bytes::Bytes;
 use cancelable::{Cancellation, Operation, Reason, Shield};
+use cancelable_http::SaysWhy;
 use futures_core::Stream;
 use futures_util::StreamExt;
 use http_body::{Frame, SizeHint};
@@ -34,7 +33,7 @@ type BoxError = Box<dyn std::error::Error + Send + Sync>;
 /// data: timed out after 30s
 /// ```
 ///
-/// Then the response is complete. It is written without waiting for a grace to be over, and where there is none as well.
+/// Then the response is complete, and its operation is Cancelled. It is written without waiting for a grace to be over, and where there is none as well.
 ///
 /// ```
 /// use axum::response::IntoResponse;
@@ -84,20 +83,21 @@ where
     E: Into<BoxError> + 'static,
 {
     fn into_response(self) -> Response {
-        let is_last = Arc::new(AtomicBool::new(false));
+        let says_why = SaysWhy::new();
         let events = self.events.map(|event| event.map_err(Into::into));
         let events = self.operation.stream(events).map({
-            let is_last = Arc::clone(&is_last);
-            move |event| event.unwrap_or_else(|why| last_event(&why, &is_last))
+            let says_why = says_why.clone();
+            move |event| event.unwrap_or_else(|why| last_event(&why, &says_why))
         });
-        let response = match self.keep_alive {
+        let mut response = match self.keep_alive {
             None => Sse::new(events).into_response(),
             Some(keep_alive) => Sse::new(events).keep_alive(keep_alive).into_response(),
         };
+        response.extensions_mut().insert(says_why.clone());
         response.map(|body| {
             Body::new(Events {
                 body: Some(body),
-                is_last,
+                says_why,
                 operation: self.operation,
                 shield: None,
                 last_word: None,
@@ -107,13 +107,12 @@ where
 }
 
 /// What a client is told, if there is one.
-fn last_event(why: &Cancellation, is_last: &AtomicBool) -> Result<Event, BoxError> {
+fn last_event(why: &Cancellation, says_why: &SaysWhy) -> Result<Event, BoxError> {
     let original = why.original();
     if original.reason() == Reason::Disconnected {
         return Err(why.clone().into());
     }
-    // Relaxed: whoever reads it is who polls this.
-    is_last.store(true, Ordering::Relaxed);
+    says_why.said();
     Ok(Event::default().event("cancelled").data(original.message()))
 }
 
@@ -121,7 +120,7 @@ fn last_event(why: &Cancellation, is_last: &AtomicBool) -> Result<Event, BoxErro
 struct Events {
     /// `None` once it is over.
     body: Option<Body>,
-    is_last: Arc<AtomicBool>,
+    says_why: SaysWhy,
     operation: Operation,
     /// Open while it waits for an event: what has no grace would be dropped before it could say why.
     shield: Option<Pin<Box<Shield<Pending<()>>>>>,
@@ -171,8 +170,7 @@ impl HttpBody for Events {
         };
         let polled = Pin::new(body).poll_frame(cx);
         match &polled {
-            // Relaxed: it is set by what was polled just now.
-            Poll::Ready(Some(Ok(_))) if this.is_last.load(Ordering::Relaxed) => {
+            Poll::Ready(Some(Ok(_))) if this.says_why.has_said() => {
                 this.body = None;
                 this.stay_for_last_word();
             }

@@ -75,7 +75,7 @@ pub use deadline::{DeadlineHeader, DeadlineHeaders, NoTimeLeft};
 #[cfg(feature = "tower")]
 pub use server::{
     Answer, AnyUpload, CancelableLayer, CancelableService, Disconnect, RequestBody, RequestHead,
-    ResponseBody, ResponseFuture, UnwatchedUpload, Upload, Uploads,
+    ResponseBody, ResponseFuture, SaysWhy, UnwatchedUpload, Upload, Uploads,
 };
 #[cfg(feature = "tower")]
 pub use shutdown::{Report, Shutdown};

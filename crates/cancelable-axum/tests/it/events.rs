@@ -113,6 +113,7 @@ async fn a_stream_that_is_cancelled_says_why_and_is_complete() {
             assert_eq!(more + &rest, format!("event: cancelled\ndata: {said}\n\n"));
             assert_eq!(bounded(told.recv()).await, Some("upstream is gone"));
             let end = ends.next().await;
+            assert_eq!(end.status, OperationStatus::Cancelled);
             assert_eq!(end.cancellation.unwrap().reason(), reason);
             assert_eq!(end.items, 2);
         }
@@ -136,8 +137,9 @@ async fn the_last_word_gets_through_what_hides_the_end_of_a_body() {
         let text = whole_text(&client, service.url("/")).await;
         let expected = "event: cancelled\ndata: timed out after 50ms\n\n";
         assert_eq!(text.as_deref(), Some(expected));
-        let why = ends.next().await.cancellation.unwrap();
-        assert_eq!(why.reason(), Reason::Timeout);
+        let end = ends.next().await;
+        assert_eq!(end.status, OperationStatus::Cancelled);
+        assert_eq!(end.cancellation.unwrap().reason(), Reason::Timeout);
     }
 }
 

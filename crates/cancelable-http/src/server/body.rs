@@ -132,7 +132,10 @@ impl<D: Buf + Send + 'static> Driven<D> {
         if let Some(error) = self.driving.exchange.take_failure() {
             return Poll::Ready(Some(Err(error)));
         }
-        Poll::Ready(ended.err().map(|stop| Err(stop.to_string().into())))
+        Poll::Ready(match ended {
+            Ok(()) | Err(Stop::Said) => None,
+            Err(stop) => Some(Err(stop.to_string().into())),
+        })
     }
 
     /// Notes what the server has after this.

@@ -87,7 +87,7 @@ where
                     false => answer,
                 }));
             }
-            Poll::Ready(Ok(())) => true,
+            Poll::Ready(Ok(()) | Err(Stop::Said)) => true,
             Poll::Ready(Err(Stop::Service | Stop::Body(_) | Stop::Panicked)) | Poll::Pending => {
                 false
             }

@@ -26,7 +26,8 @@ use crate::{DeadlineHeaders, Shutdown};
 ///
 /// Inside another such layer it makes no second operation: its [`disconnect`](Self::disconnect), [`timeout`](Self::timeout) and
 /// [`deadline_headers`](Self::deadline_headers) hold for that of the outer one, so that they can be said for each route. The rest
-/// of it is the outer one's to say.
+/// of it is the outer one's to say. A limit that is said inside runs on the machine's clock, since the operation has begun by then: it does not
+/// fire where a test has tokio's paused.
 ///
 /// ```
 /// use bytes::Bytes;

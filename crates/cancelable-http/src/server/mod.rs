@@ -12,6 +12,7 @@ mod layer;
 mod parking;
 mod place;
 mod relay;
+mod said;
 mod service;
 mod upload;
 
@@ -21,6 +22,7 @@ pub use disconnect::Disconnect;
 pub use future::ResponseFuture;
 pub use head::RequestHead;
 pub use layer::CancelableLayer;
+pub use said::SaysWhy;
 pub use service::CancelableService;
 pub use upload::{AnyUpload, RequestBody, UnwatchedUpload, Upload, Uploads};
 

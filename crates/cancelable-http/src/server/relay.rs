@@ -12,8 +12,8 @@ use http::{Response, StatusCode};
 use http_body::{Body, SizeHint};
 use pin_project_lite::pin_project;
 
-use super::BoxError;
 use super::exchange::{Exchange, Head, Reader, Slot, Stage};
+use super::{BoxError, SaysWhy};
 
 pin_project! {
     /// See the module's documentation.
@@ -23,6 +23,8 @@ pin_project! {
         exchange: Arc<Exchange<B::Data>>,
         // To a HEAD request the server sends no body.
         is_head_only: bool,
+        // Whether the body says by itself that it was cancelled.
+        says_why: Option<SaysWhy>,
         // So it is told from a drop whether a panic came before it.
         is_polling: bool,
     }
@@ -49,6 +51,8 @@ pin_project! {
 #[derive(Debug)]
 pub(super) enum Stop {
     Cancelled(Cancellation),
+    /// It is whole, and its last word is of the cancel.
+    Said,
     /// The service gave an error, which lies in the exchange.
     Service,
     /// The body of the response did; so does that one. This is its text.
@@ -67,6 +71,7 @@ impl fmt::Display for Stop {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Cancelled(why) => why.fmt(f),
+            Self::Said => f.write_str("the response says that it was cancelled"),
             Self::Service => f.write_str("the service failed"),
             Self::Body(text) => f.write_str(text),
             Self::Panicked => f.write_str("the body of the response has panicked"),
@@ -80,6 +85,7 @@ impl<F, B: Body> Relay<F, B> {
             work: Work::Responding { future },
             exchange,
             is_head_only,
+            says_why: None,
             is_polling: false,
         }
     }
@@ -102,13 +108,17 @@ where
             return Poll::Pending;
         }
         let operation = self.exchange.finish();
-        match (polled, operation.filter(|_| is_cut_off)) {
-            // What it says to a client that has just left, such as that the upload was bad, reaches nobody: it was cut short.
-            (Poll::Ready(Ok(())), Some(operation)) => match operation.cancellation() {
-                Some(why) => Poll::Ready(Err(Stop::Cancelled(why))),
-                None => Poll::Ready(Ok(())),
-            },
-            (polled, _) => polled,
+        let has_said = self.says_why.as_ref().is_some_and(SaysWhy::has_said);
+        match polled {
+            Poll::Ready(Ok(())) if is_cut_off || has_said => {
+                Poll::Ready(match operation.and_then(|it| it.cancellation()) {
+                    // What it says to a client that has just left, such as that the upload was bad, reaches nobody: it was cut short.
+                    Some(why) if is_cut_off => Err(Stop::Cancelled(why)),
+                    Some(_) => Err(Stop::Said),
+                    None => Ok(()),
+                })
+            }
+            polled => polled,
         }
     }
 }
@@ -133,6 +143,7 @@ where
                 return Poll::Ready(Err(Stop::Service));
             }
         };
+        *this.says_why = parts.extensions.get().cloned();
         // Nor is a length announced, where it is not one of a body that a HEAD request leaves out: some clients would wait for that.
         let is_empty = body.is_end_stream() || is_bodiless(parts.status);
         let is_all = *this.is_head_only || is_empty;
