@@ -210,10 +210,11 @@ async def test_law_w6_whoever_has_taken_the_token_is_asked_by_it_and_cut_with_th
         assert (await answering)[0] == 503
 
 
-async def test_law_w6_an_operation_without_the_middleware_is_asked_too():
+@pytest.mark.parametrize("is_answered", [False, True])
+async def test_law_w6_an_operation_without_the_middleware_is_asked_too(is_answered):
     started = asyncio.Event()
 
-    @with_cancelation(raise_on_cancel=False)
+    @with_cancelation(raise_on_cancel=is_answered)
     async def endpoint(request, cancel: Cancelable):
         started.set()
         await asyncio.sleep(3600)
@@ -231,9 +232,12 @@ async def test_law_w6_an_operation_without_the_middleware_is_asked_too():
         await wait_for(started)
         report = await ending.begin()
         assert [it.name for it in report.still_running] == ["GET /it"]
-        with pytest.raises(CancelationError) as raised:
+        with pytest.raises(HTTPException if is_answered else CancelationError) as raised:
             await calling
-    assert raised.value.reason is CancelationReason.SHUTDOWN
+    if is_answered:
+        assert (raised.value.status_code, raised.value.headers) == (503, {"Retry-After": "1"})
+    else:
+        assert raised.value.reason is CancelationReason.SHUTDOWN
 
 
 @pytest.mark.parametrize("has_begun", [False, True])

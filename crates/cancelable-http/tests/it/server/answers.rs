@@ -14,7 +14,9 @@ use http_body_util::BodyExt;
 use tokio::sync::mpsc;
 use tower::{Layer, ServiceExt, service_fn};
 
-use super::{Answered, BoxError, GET, bounded, read_to_end, read_until, sent, serve, streamed};
+use super::{
+    Answered, BoxError, GET, bounded, read_to_end, read_until, sent, serve, streamed, text,
+};
 
 /// The answer to a request whose handler does this, and never comes to an end.
 async fn answer(
@@ -181,6 +183,7 @@ async fn law_w5_no_client_lengthens_a_deadline_and_none_sets_one_unasked() {
     let asks = server
         .clone()
         .deadline_headers(DeadlineHeaders::own().at_least(Duration::from_secs(1)));
+    let has_none = CancelableLayer::new().deadline_headers(DeadlineHeaders::own());
     for (layer, header, took) in [
         (&server, "1000", 5),
         (&asks, "3000", 3),
@@ -189,6 +192,7 @@ async fn law_w5_no_client_lengthens_a_deadline_and_none_sets_one_unasked() {
         (&asks, "-1", 5),
         (&asks, "", 5),
         (&asks, "99999999999999999999999999", 5),
+        (&has_none, "2000", 2),
     ] {
         let mut request = Request::new(());
         request
@@ -198,6 +202,36 @@ async fn law_w5_no_client_lengthens_a_deadline_and_none_sets_one_unasked() {
         let response = answer(layer.clone(), request, drop).await;
         assert_eq!(response.status(), 504);
         assert_eq!(start.elapsed(), Duration::from_secs(took), "{header}");
+    }
+}
+
+#[tokio::test]
+async fn law_w5_a_layer_inside_another_is_asked_within_the_bounds_of_both() {
+    let limit = |seconds| CancelableLayer::new().timeout(Duration::from_secs(seconds));
+    let asks = || {
+        let headers = DeadlineHeaders::own().at_most(Duration::from_secs(600));
+        CancelableLayer::new().deadline_headers(headers)
+    };
+    for (outer, inner, most) in [
+        (limit(1000), asks(), 600),
+        (limit(500), asks(), 500),
+        (asks(), limit(1000), 600),
+        (asks(), limit(200), 200),
+        (limit(1000), CancelableLayer::new(), 1000),
+    ] {
+        let service = outer.layer(inner.layer(service_fn(async |_: Request<_>| {
+            let left = Operation::current().unwrap().remaining().unwrap();
+            Ok::<_, Infallible>(text(left.as_secs().to_string()))
+        })));
+        let mut request = Request::new(());
+        let header = "800000".parse().unwrap();
+        request
+            .headers_mut()
+            .insert("x-cancelable-timeout-ms", header);
+        let response = service.oneshot(request).await.unwrap();
+        let body = response.into_body().collect().await.unwrap().to_bytes();
+        let left: u64 = std::str::from_utf8(&body).unwrap().parse().unwrap();
+        assert!((most - 60..=most).contains(&left), "{left} s of {most}");
     }
 }
 
