@@ -10,7 +10,7 @@ use axum::http::Request;
 use axum::routing::get;
 use axum::{Router, middleware};
 use cancelable::Operation;
-use cancelable_http::{CancelableLayer, Shutdown};
+use cancelable_axum::{CancelableLayer, Shutdown, layer};
 use futures_util::stream;
 use http_body_util::BodyExt;
 use tower::Service;
@@ -24,13 +24,21 @@ use crate::table::Measured;
 pub(crate) static ROWS: &[Row] = &[
     row("request, over one without the layer", |effort| {
         over(effort, "/small", 1e3, AN_OPERATION, |app| {
-            app.layer(CancelableLayer::new())
+            app.layer(layer())
         })
     }),
     row(
+        "request whose operation is not named, over one without",
+        |effort| {
+            over(effort, "/small", 1e3, AN_OPERATION, |app| {
+                app.layer(CancelableLayer::default())
+            })
+        },
+    ),
+    row(
         "request with a limit and a shutdown, over one without",
         |effort| {
-            let layer = |shutdown| CancelableLayer::new().timeout(LIMIT).shutdown(shutdown);
+            let layer = |shutdown| layer().timeout(LIMIT).shutdown(shutdown);
             let (begun, shutdown) = (Shutdown::new(), Shutdown::new());
             begun.begin();
             over(effort, "/small", 1e3, ONE_WITH_A_LIMIT, |app| {
@@ -43,7 +51,7 @@ pub(crate) static ROWS: &[Row] = &[
         "request whose response streams, over one without",
         |effort| {
             over(effort, "/stream", 2e3, AN_OPERATION, |app| {
-                app.layer(CancelableLayer::new())
+                app.layer(layer())
             })
         },
     ),
