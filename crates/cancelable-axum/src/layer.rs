@@ -8,7 +8,8 @@ use crate::CancelableLayer;
 /// A [`CancelableLayer`] that names operations by their route: `GET /users/{id}`.
 ///
 /// Never by the path that a client wrote, so there are no more names than routes; where no route matches, the name is
-/// `GET (no route)`. The metadata has `method`, and `route` where one matches.
+/// `GET (no route)`. Of operations that are [listed](CancelableLayer::registered_in) the metadata has `method`, and `route` where one
+/// matches, unless [`metadata`](CancelableLayer::metadata) says otherwise.
 ///
 /// It is put around an app by `Router::layer`, around the routes alone by `Router::route_layer`, and around one route by
 /// `MethodRouter::layer`. A layer inside another one makes no second operation: what it says of clients that leave holds from there
@@ -32,12 +33,12 @@ use crate::CancelableLayer;
 /// # }
 /// ```
 pub fn layer() -> CancelableLayer {
-    CancelableLayer::default().name(name).metadata(facts)
+    CancelableLayer::default().name(name).listed_metadata(facts)
 }
 
 fn name(head: &RequestHead<'_>) -> String {
     let route = route(head).unwrap_or("(no route)");
-    format!("{} {route}", head.method())
+    [head.method().as_str(), " ", route].concat()
 }
 
 fn facts(head: &RequestHead<'_>) -> impl Iterator<Item = (&'static str, String)> + use<> {

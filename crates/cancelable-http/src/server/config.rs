@@ -17,6 +17,7 @@ pub(super) struct Config {
     pub(super) disconnect: Disconnect,
     pub(super) name: Option<Naming>,
     pub(super) metadata: Option<Describing>,
+    pub(super) listed_metadata: Option<Describing>,
     pub(super) registries: Vec<Registry>,
     pub(super) deadlines: Option<DeadlineHeaders>,
     pub(super) shutdown: Option<Shutdown>,
@@ -35,19 +36,19 @@ impl Config {
             Some(name) => name(head),
             None => head.name(),
         });
-        match &self.metadata {
-            Some(describe) => {
-                for (key, value) in describe(head) {
-                    plan = plan.metadata(key, value);
-                }
+        let is_listed = !self.registries.is_empty();
+        let describe = match (&self.metadata, &self.listed_metadata) {
+            (None, listed) => listed.as_ref().filter(|_| is_listed),
+            (said, _) => said.as_ref(),
+        };
+        if let Some(describe) = describe {
+            for (key, value) in describe(head) {
+                plan = plan.metadata(key, value);
             }
-            // Nobody but a registry asks for what the name says.
-            None if self.registries.is_empty() => {}
-            None => {
-                plan = plan
-                    .metadata("method", head.method().as_str())
-                    .metadata("path", head.short_path());
-            }
+        } else if is_listed {
+            plan = plan
+                .metadata("method", head.method().as_str())
+                .metadata("path", head.short_path());
         }
         if let Some(limit) = self.limit(head) {
             plan = plan.timeout(limit);

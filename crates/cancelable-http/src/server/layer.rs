@@ -9,7 +9,7 @@ use cancelable::{Cancelable, Registry};
 use serde_json::Value;
 use tower_layer::Layer;
 
-use super::config::Config;
+use super::config::{Config, Describing};
 use super::{AnyUpload, CancelableService, Disconnect, RequestHead};
 use crate::{DeadlineHeaders, Shutdown};
 
@@ -98,8 +98,7 @@ impl<U> CancelableLayer<U> {
         self
     }
 
-    /// What is known of operations beside their name. Unless said it is `method` and `path` where they are listed in a registry,
-    /// else nothing.
+    /// What is known of operations beside their name.
     pub fn metadata<I, K, V>(
         mut self,
         describe: impl Fn(&RequestHead<'_>) -> I + Send + Sync + 'static,
@@ -109,12 +108,22 @@ impl<U> CancelableLayer<U> {
         K: Into<String>,
         V: Into<Value>,
     {
-        self.config().metadata = Some(Arc::new(move |head| {
-            let facts = describe(head).into_iter();
-            facts
-                .map(|(key, value)| (key.into(), value.into()))
-                .collect()
-        }));
+        self.config().metadata = Some(describing(describe));
+        self
+    }
+
+    /// What is known of operations that are listed in a registry, where [`metadata`](Self::metadata) says nothing: unless said, `method`
+    /// and `path`. Those that nobody lists are not described at all, which spares each request what that costs.
+    pub fn listed_metadata<I, K, V>(
+        mut self,
+        describe: impl Fn(&RequestHead<'_>) -> I + Send + Sync + 'static,
+    ) -> Self
+    where
+        I: IntoIterator<Item = (K, V)>,
+        K: Into<String>,
+        V: Into<Value>,
+    {
+        self.config().listed_metadata = Some(describing(describe));
         self
     }
 
@@ -163,6 +172,22 @@ impl<U> CancelableLayer<U> {
     fn config(&mut self) -> &mut Config {
         Arc::make_mut(&mut self.config)
     }
+}
+
+fn describing<I, K, V>(
+    describe: impl Fn(&RequestHead<'_>) -> I + Send + Sync + 'static,
+) -> Describing
+where
+    I: IntoIterator<Item = (K, V)>,
+    K: Into<String>,
+    V: Into<Value>,
+{
+    Arc::new(move |head| {
+        let facts = describe(head).into_iter();
+        facts
+            .map(|(key, value)| (key.into(), value.into()))
+            .collect()
+    })
 }
 
 impl<U> Default for CancelableLayer<U> {

@@ -60,7 +60,16 @@ async fn what_is_known_of_an_operation_is_what_was_said() {
     assert_eq!(end.name.as_deref(), Some("PUT /users/7"));
     assert_eq!(end.metadata["method"], "PUT");
     assert_eq!(end.metadata["path"], "/users/7");
-    let layer = layer
+    // Who is listed is described, and nobody else; but what was said of all counts before that.
+    let listed = |layer: CancelableLayer| layer.listed_metadata(|_| [("listed", true)]);
+    let end = call(listed(layer.clone()), "/users/7").await;
+    assert_eq!(end.metadata.len(), 1);
+    assert_eq!(end.metadata["listed"], true);
+    let (unlisted, mut ends) = heard(listed(CancelableLayer::new()));
+    let unlisted = unlisted.layer(service).oneshot(request("/users/7"));
+    unlisted.await.unwrap();
+    assert!(ends.recv().await.unwrap().metadata.is_empty());
+    let layer = listed(layer)
         .name(|head| format!("{}!", head.uri().path()))
         .metadata(|head| [("version", format!("{:?}", head.version()))])
         .plan(|plan, _| plan.metadata("first", 1).metadata("both", 1))
