@@ -229,7 +229,8 @@ impl Reader {
 
     /// Reads no more; what is left of the run.
     fn leave(self) -> Option<Run> {
-        protocol::leave(&*self.spot)
+        let (run, _) = protocol::leave(&*self.spot);
+        run
     }
 }
 
@@ -244,7 +245,9 @@ impl Future for Reader {
                 Read::Ended(end) => (end, None),
                 Read::Over(end, run) => (end, Some(run)),
             };
-            assert!(protocol::leave(&*self.spot).is_none());
+            // It is read no more, and so needs no wake.
+            let (run, _) = protocol::leave(&*self.spot);
+            assert!(run.is_none());
             self.take_frame();
             return Poll::Ready((end, rest));
         }
