@@ -1,7 +1,6 @@
 """The middleware: a request's work ends with its client or its time, and is answered."""
 
 import asyncio
-import json
 from contextvars import ContextVar
 
 import pytest
@@ -25,6 +24,7 @@ from hother.cancelable.integrations.starlette import get_request_token
 from support import web
 from support.loops import settle
 from support.serving import served, wait_for
+from support.web import answered, without_server
 
 
 class Slow:
@@ -55,29 +55,6 @@ class Slow:
             raise
         finally:
             self.ended.set()
-
-
-def without_server(scope=None, *messages):
-    """A scope, a receive that ends with a wait for ever, and what was sent."""
-    waiting = asyncio.Event()
-    sent = []
-    left = list(messages)
-
-    async def receive():
-        if left:
-            return left.pop(0)
-        await waiting.wait()
-        raise AssertionError("nobody sets it")
-
-    async def send(message):
-        sent.append(message)
-
-    scope = {"type": "http", "method": "GET", "path": "/it", "headers": [], **(scope or {})}
-    return scope, receive, send, sent
-
-
-def answered(sent):
-    return sent[0]["status"], json.loads(sent[1]["body"])["detail"]
 
 
 @web.on_servers()

@@ -16,7 +16,7 @@ from hother.cancelable.integrations.fastapi import (
 from support import web
 from support.loops import settle
 from support.serving import served, wait_for
-from test_web_middleware import answered, without_server
+from support.web import answered, without_server
 from test_web_policies import Work, knows_that_it_left, left, until
 
 

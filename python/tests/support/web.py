@@ -7,6 +7,7 @@ import contextlib
 import functools
 import hashlib
 import inspect
+import json
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterable
 from typing import Any
 
@@ -134,3 +135,29 @@ async def echo(scope: Any, receive: Any, send: Any) -> None:
         message = await receive()
         more = message["more_body"]
         await send({"type": "http.response.body", "body": message["body"], "more_body": more})
+
+
+def without_server(
+    scope: Message | None = None, *messages: Message
+) -> tuple[Message, Any, Any, list[Message]]:
+    """A scope, a receive that ends with a wait for ever, and what was sent."""
+    waiting = asyncio.Event()
+    sent: list[Message] = []
+    left = list(messages)
+
+    async def receive() -> Message:
+        if left:
+            return left.pop(0)
+        await waiting.wait()
+        raise AssertionError("nobody sets it")
+
+    async def send(message: Message) -> None:
+        sent.append(message)
+
+    scope = {"type": "http", "method": "GET", "path": "/it", "headers": [], **(scope or {})}
+    return scope, receive, send, sent
+
+
+def answered(sent: list[Message]) -> tuple[int, Any]:
+    """The status, and the detail that an answer of ours has."""
+    return sent[0]["status"], json.loads(sent[1]["body"])["detail"]
