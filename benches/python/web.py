@@ -1,8 +1,12 @@
-"""What a request costs more: CPU time of a FastAPI application with and without, in turns. A command: python benches/python/web.py."""
+"""What a request costs more: CPU time of a FastAPI application with and without, in turns. A command: python benches/python/web.py.
+
+With a way, a path and a number it makes so many requests and prints nothing, for tools that count instructions.
+"""
 
 import asyncio
 import gc
 import statistics
+import sys
 import time
 from typing import Annotated, Any
 
@@ -112,11 +116,16 @@ async def ask(app: FastAPI, path: str) -> None:
     await app(scope, receive, send)
 
 
+async def ask_often(app: FastAPI, path: str, requests: int) -> None:
+    """So many, one after the other."""
+    for _ in range(requests):
+        await ask(app, path)
+
+
 async def seconds_each(app: FastAPI, path: str) -> float:
     """CPU time of one request, of `REQUESTS` in a row."""
     began = time.process_time()
-    for _ in range(REQUESTS):
-        await ask(app, path)
+    await ask_often(app, path, REQUESTS)
     return (time.process_time() - began) / REQUESTS
 
 
@@ -143,4 +152,8 @@ async def main() -> None:
 
 
 if __name__ == "__main__":
-    asyncio.run(main())
+    if sys.argv[1:]:
+        way, path, requests = sys.argv[1:]
+        asyncio.run(ask_often(application(way), path, int(requests)))
+    else:
+        asyncio.run(main())

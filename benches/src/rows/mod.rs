@@ -48,18 +48,19 @@ pub(crate) fn all() -> impl Iterator<Item = &'static Row> {
     .flatten()
 }
 
-/// Measures one subject of a row that is measured in processes of its own.
+/// Measures one subject of a row that is measured in processes of its own; or does what a tool outside is to measure.
 pub(crate) fn subject(words: &[String]) -> f64 {
     let words: Vec<_> = words.iter().map(String::as_str).collect();
     match words[..] {
         ["cancel", whose, children] => cancelling::subject(whose, number(children)),
         ["stall", whose, operation, children] => stall::subject(whose, operation, number(children)),
+        ["request", whose, requests] => requests::subject(whose, number(requests)),
         _ => panic!("no such subject: {words:?}"),
     }
 }
 
 fn number(word: &str) -> usize {
-    word.parse().expect("a number of children")
+    word.parse().expect("a number")
 }
 
 /// A function that evaluates an expression a number of times, and has it count as used.

@@ -94,6 +94,18 @@ fn over(
     })
 }
 
+/// So many small requests, for tools that count instructions; says how many there were.
+pub(super) fn subject(whose: &str, requests: usize) -> f64 {
+    let mut app = match whose {
+        "bare" => app(),
+        "unnamed" => app().layer(CancelableLayer::default()),
+        "named" => app().layer(layer()),
+        _ => panic!("no such service: {whose}"),
+    };
+    (0..requests).for_each(|_| call(&mut app, "/small", Waker::noop()));
+    requests as f64
+}
+
 fn app() -> Router {
     Router::new()
         .route("/small", get(async || "a small response"))
